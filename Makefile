@@ -1,0 +1,44 @@
+# The verbs. On a fresh machine with Python >= 3.11, venv and make: `make demo`, `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: demo test check validate golden docs all clean format
+
+demo: $(READY)  ## a published trial as a virtual trial: table and figure
+	$(BIN)/ghaxis trial falutz2007 --people 4 --plot out/falutz2007.png
+
+test: $(READY)  ## every test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: $(READY)  ## style, types, import direction, library text
+	$(BIN)/ruff check src tests docs
+	$(BIN)/ruff format --check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/ghaxis check
+
+validate: $(READY)  ## all studies: prediction beside finding
+	$(BIN)/ghaxis validate
+
+golden: $(READY)  ## rewrite the golden trajectories
+	$(BIN)/python tests/golden/record.py
+
+docs: $(READY)  ## run the notebooks and write the model's reference pages
+	$(BIN)/ghaxis pages docs/model
+	$(BIN)/python docs/run_notebooks.py
+
+format: $(READY)
+	$(BIN)/ruff check --fix src tests docs
+	$(BIN)/ruff format src tests
+
+all: check test validate docs
+
+clean:
+	rm -rf $(VENV) out build docs/model .pytest_cache .mypy_cache .ruff_cache
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	touch $(READY)

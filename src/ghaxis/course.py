@@ -1,0 +1,124 @@
+"""From people, protocols and tapes to what an engine runs: one course is one person under one protocol on one noise tape.
+
+Inner time is hours, 0 = midnight. A course starts at inner time 0 with one untreated lead-in day; public time 0 is `begin` on the next day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ghaxis import engine as engines
+from ghaxis.chance import stream
+from ghaxis.engine import Answer, Batch, Breaks, Compiled, Tolerances
+from ghaxis.errors import InputError, SimulationError, nearest
+from ghaxis.model import Model
+from ghaxis.people import Resolved
+from ghaxis.reading.records import DayRecord
+from ghaxis.treatment import Impulse, Path, Protocol, day_paths, noise_paths
+
+LEAD_IN = 24.0  # hours: un-phases the pulses of a settled state before anything is given
+TOLERANCES = {
+    # The referee's error at these is below 1e-4 of GH's maximum and 1e-5 of slow states over weeks.
+    "referee": Tolerances(1e-6, 1e-9),
+    # Rodas4 on the same model: below 1e-3 of GH's and pSTAT5's maximum, 1e-4 of slow states over 26 weeks.
+    "own": Tolerances(1e-4, 1e-7),
+}
+
+
+@dataclass(frozen=True)
+class Course:
+    """One lane to be: who, what is given, on which tape (None = no noise), from which levels.
+
+    `initial` are levels by state name at inner time 0; `tape` names the noise stream together with `who`.
+    """
+
+    who: str
+    person: Resolved
+    protocol: Protocol
+    day: DayRecord
+    tape: int | None
+    begin: float
+    initial: Mapping[str, float]
+    paths: tuple[Path, ...] = ()
+
+    @property
+    def zero(self) -> float:
+        """Inner time of public time 0."""
+        return LEAD_IN + self.begin
+
+
+@lru_cache(maxsize=8)
+def compiled(engine: str, sbml: str, watched: tuple[str, ...]) -> Compiled:
+    """The compiled model, kept while it is in use."""
+    return engines.load(engine).compile(sbml, watched)
+
+
+def tolerances(engine: Compiled) -> Tolerances:
+    """The tolerances that this engine's results are reported at."""
+    return TOLERANCES[engine.name]
+
+
+def breaks(model: Model, course: Course, end: float) -> Breaks:
+    """All that comes from outside in one course up to inner time `end`, sorted; the protocol's paths win over habits at one moment."""
+    paths: list[Path] = list(day_paths(course.day, 0.0, end))
+    if course.tape is not None:
+        paths += noise_paths(course.day, stream(course.tape, "tape", course.who), 0.0, end)
+    schedule = course.protocol.schedule(model.library, course.person.weight, course.zero, end)
+    paths += [Path(course.zero + p.time, p.name, p.value) for p in course.person.switches]
+    paths += [*course.paths, *schedule.paths]
+    known = set(model.names)
+    paths = sorted((p for p in paths if p.name in known and 0.0 <= p.time < end), key=lambda p: p.time)
+    impulses: list[Impulse] = sorted((i for i in schedule.impulses if i.time < end), key=lambda i: i.time)
+    for impulse in impulses:
+        if impulse.state not in known:
+            raise InputError(f"a dose goes to '{impulse.state}', which the model does not have (nearest: {nearest(impulse.state, known)})")
+    return Breaks(
+        np.array([p.time for p in paths]),
+        tuple(p.name for p in paths),
+        np.array([p.value for p in paths]),
+        np.array([i.time for i in impulses]),
+        tuple(i.state for i in impulses),
+        np.array([i.amount for i in impulses]),
+    )
+
+
+def batch(model: Model, runner: Compiled, courses: Sequence[Course], end: float, times: np.ndarray, windows: np.ndarray) -> Batch:
+    """The courses as one batch over [0, end] (inner hours)."""
+    available = set(runner.parameter_names)
+    given = [{**c.person.parameters} for c in courses]
+    names = tuple(sorted({name for g in given for name in g if name in available}))
+    default = {name: _default(model, name) for name in names}
+    states = tuple(s for s in runner.state_names if any(s in c.initial for c in courses))
+    own = dict(zip(runner.state_names, runner.initial(), strict=True))
+    return Batch(
+        start=0.0,
+        end=float(end),
+        parameter_names=names,
+        parameters=np.array([[g.get(n, default[n]) for n in names] for g in given], dtype=float).reshape(len(courses), len(names)),
+        state_names=states,
+        initial=np.array([[c.initial.get(s, own[s]) for s in states] for c in courses], dtype=float).reshape(len(courses), len(states)),
+        breaks=tuple(breaks(model, c, end) for c in courses),
+        times=np.asarray(times, dtype=float),
+        windows=np.asarray(windows, dtype=float).reshape(-1, 2),
+    )
+
+
+def _default(model: Model, name: str) -> float:
+    try:
+        return float(model.definitions[name].expression)
+    except (KeyError, ValueError):
+        return float("nan")
+
+
+def demand(answer: Answer, runner: Compiled, courses: Sequence[Course]) -> Answer:
+    """The answer, or a SimulationError that names the first person who failed."""
+    for failure in answer.failures:
+        course = courses[failure.lane]
+        last = dict(zip(runner.state_names, failure.last, strict=False))
+        where = f"{course.who or 'person'} failed at {failure.time - course.zero:.2f} h after the start" + (f" in {failure.state}" if failure.state else "")
+        raise SimulationError(f"{where}: {failure.reason}", course.who, failure.time, failure.state, last)
+    return answer
