@@ -161,8 +161,36 @@ class DayRecord:
 
 
 @dataclass(frozen=True)
+class Parameter:
+    """What an intervention lets one say ("0.7 of need": `of` is 0.7), with its default as text in `unit`."""
+
+    name: str
+    meaning: str
+    unit: str
+    default: str
+    place: Place
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of an intervention on an input: `level` is arithmetic over the parameters; `start` is a clock time ("22:00"), a duration after
+    the act begins ("0 min"), or "" for the act's own start; `lasts` is a duration, or "" for the act's own duration."""
+
+    input: str
+    start: str
+    lasts: str
+    level: str
+    source: str
+    place: Place
+
+
+@dataclass(frozen=True)
 class InterventionRecord:
-    """What is not a drug: a path on inputs, with parameters and a default duration."""
+    """What is not a drug: a path on inputs, with parameters and a default duration.
+
+    `inputs` hold their value (arithmetic over the parameters) while the intervention lasts; `windows` recur within it; `lasts` is its
+    duration where the protocol says none ("" = to the end).
+    """
 
     name: str
     title: str
@@ -170,6 +198,9 @@ class InterventionRecord:
     inputs: Mapping[str, str]
     place: Place
     source: str = ""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    windows: tuple[Window, ...] = ()
+    lasts: str = ""
 
 
 @dataclass(frozen=True)
