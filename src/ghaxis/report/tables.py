@@ -1,0 +1,83 @@
+"""Tables for a terminal: trials, scoreboards, lists. Text only; figures are elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+_GOOD, _BAD = "green", "red"
+
+
+def _number(value: float | None, unit: str = "") -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3g}" + (f" {unit}" if unit else "")
+
+
+def findings(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
+    """Prediction beside observation, one finding a row (rows as `validate --json` prints them); failures as plain as successes."""
+    table = Table(title=title or None, title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
+    for name, justify in (("finding", "left"), ("measure", "left"), ("kind", "left"), ("observed", "right"), ("predicted", "right"), ("error", "right"), ("", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for row in rows:
+        passed = row.get("passed")
+        error = row.get("error")
+        verdict = "" if passed is None else f"[{_GOOD}]right[/]" if passed else f"[{_BAD}]wrong[/]"
+        if row.get("direction_right") is False:
+            verdict += f" [{_BAD}](direction)[/]"
+        table.add_row(
+            str(row["id"]), str(row["measure"]), str(row["kind"]), _number(row.get("observed"), row.get("unit", "")), _number(row.get("predicted"), row.get("unit", "")),
+            _number(error), verdict,
+        )  # fmt: skip
+    return table
+
+
+def summary(scores: Mapping[str, Mapping[str, Any]]) -> Table:
+    """One row for each use of the evidence: how many, how right, how much better than knowing nothing and than the shelf."""
+    table = Table(title="Scoreboard", title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
+    columns = ("use", "findings", "studies", "within 0.25", "within 0.5", "within 1", "directions", "bias", "error", "nothing", "shelf", "skill")
+    for name in columns:
+        table.add_column(name, justify="left" if name == "use" else "right")
+    for use, s in scores.items():
+        if not s.get("n"):
+            continue
+        cells = [s.get(k) for k in ("within_1_25", "within_1_5", "within_2", "directions", "bias", "aafe", "nothing", "shelf", "skill")]
+        table.add_row(use, str(s.get("n")), str(s.get("studies", "")), *(_number(c) if isinstance(c, int | float) else "-" for c in cells))
+    return table
+
+
+def skipped(rows: Sequence[Mapping[str, str]]) -> Table:
+    """What could not be run, and why."""
+    table = Table(title="Not run", title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
+    for name in ("study", "finding", "reason"):
+        table.add_column(name)
+    for row in rows:
+        table.add_row(row["study"], row["id"], row["reason"])
+    return table
+
+
+def settled(result: Any) -> Table:
+    """The settled state behind a run: residual rates and implied causes."""
+    table = Table(title="Settled state", title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
+    for name in ("slow state", "% per 26 weeks", "SE", "kept by", "value", "usual", "z"):
+        table.add_column(name, justify="left" if name in ("slow state", "kept by") else "right")
+    causes = {i.state: i for i in result.implied.values()}
+    for state, residual in result.residuals.items():
+        cause = causes.get(state)
+        table.add_row(
+            state, f"{residual.rate:+.2f}", f"{residual.error:.2f}", cause.cause if cause else "", _number(cause.value) if cause else "",
+            _number(cause.usual) if cause else "", f"{cause.z:+.1f}" if cause and cause.z is not None else "",
+        )  # fmt: skip
+    return table
+
+
+def listing(title: str, rows: Sequence[Sequence[str]], columns: Sequence[str]) -> Table:
+    """A plain list."""
+    table = Table(title=title, title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
+    for name in columns:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*row)
+    return table
