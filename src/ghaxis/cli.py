@@ -1,0 +1,301 @@
+"""The command line: a thin face over the same functions. Every verb has --json; a user's mistake is one clear message, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ghaxis import reading, units
+from ghaxis.errors import GhaxisError, InputError, LibraryError, nearest
+from ghaxis.model import Model
+from ghaxis.people import Person
+from ghaxis.report import tables
+from ghaxis.simulation import Request, Result, simulate_many
+from ghaxis.treatment import Protocol
+from ghaxis.validation import validate as score
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=(
+    "The somatotropic axis, executable. Research and education software, not a medical device: not for diagnosis, treatment, dosing or monitoring."))  # fmt: skip
+_out = Console()
+_err = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="print JSON only")]
+Engine = Annotated[str, typer.Option(help="own, referee or auto")]
+Plot = Annotated[Path | None, typer.Option(help="write a figure (.png, .pdf, .svg)")]
+
+_KINDS = ("therapies", "conditions", "interventions", "days", "measures", "studies", "parts", "quantities")
+
+
+def main() -> None:
+    """Run the command line; exit code 0, 1 (checks failed), 2 (a mistake in what was asked), 130 (interrupted)."""
+    try:
+        app(standalone_mode=False)
+    except LibraryError as error:
+        for mistake in error.mistakes:
+            _err.print(str(mistake), style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(2)
+    except (GhaxisError, typer.BadParameter) as error:
+        _err.print(f"ghaxis: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
+        _err.print("interrupted; no file was left half written")
+        sys.exit(130)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except Exception as error:  # click's own usage errors, which typer does not re-export
+        if type(error).__module__.startswith("click") or hasattr(error, "format_message"):
+            _err.print(f"ghaxis: {getattr(error, 'format_message', lambda: error)()}", style="red", highlight=False, markup=False)
+            sys.exit(2)
+        raise
+
+
+@contextmanager
+def _progress(what: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr that shows up when the work is slow; nothing in JSON mode or when nobody watches."""
+    with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn(),
+                  console=_err, transient=True, disable=quiet or not _err.is_terminal) as bar:  # fmt: skip
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, default=str) + "\n")
+
+
+def _person(state: str, sex: str, age: str, bmi: str | None, weight: str | None, height: str | None, given: list[str]) -> Person:
+    """Bare numbers are allowed here for age (years) and BMI (kg/m2), where nobody could mean another unit."""
+    def plain(text: str | None, unit: str) -> str | None:
+        return f"{text} {unit}" if text is not None and not units.split(text)[1] else text
+
+    extra = dict(_assignment(text) for text in given)
+    return Person(state, sex=sex, age=plain(age, "years") or "40 years", bmi=plain(bmi, "kg/m**2"), weight=weight, height=height, given=extra)
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, mark, value = text.partition("=")
+    if not mark:
+        raise InputError(f"'{text}': write a descriptor as NAME=VALUE, like VAT='4 kg'")
+    return name.strip(), value.strip()
+
+
+@app.command()
+def run(
+    state: Annotated[str, typer.Argument(help='e.g. "masld(steatosis = 20 percent) + t2d"')] = "healthy",
+    sex: str = "M",
+    age: str = "40",
+    bmi: str | None = None,
+    weight: str | None = None,
+    height: str | None = None,
+    given: Annotated[list[str] | None, typer.Option(help="a descriptor, NAME=VALUE; may be repeated")] = None,
+    give: Annotated[str, typer.Option(help='e.g. "tesamorelin 2 mg sc daily at 08:00"')] = "nothing",
+    until: str = "24 h",
+    every: str | None = None,
+    watch: Annotated[str, typer.Option(help="quantities, comma separated")] = "",
+    begin: str = "08:00",
+    seed: Annotated[int, typer.Option(help="noise tape; -1 for none")] = 0,
+    engine: Engine = "auto",
+    plot: Plot = None,
+    save: Annotated[Path | None, typer.Option(help=".parquet, .nc or .csv")] = None,
+    as_json: Json = False,
+) -> None:
+    """Simulate one person."""
+    from ghaxis.report import figures
+
+    model = Model.load()
+    person, protocol = _person(state, sex, age, bmi, weight, height, given or []), Protocol.parse(give)
+    end = units.hours(until, "--until")
+    kind = figures.panel_kind(end)
+    names = tuple(dict.fromkeys([w.strip() for w in watch.split(",") if w.strip()] + list(figures.watch_for(kind) if plot or not watch else ())))
+    step = units.hours(every or (figures.every_for(kind) if plot else "1 h" if kind == "day" else "24 h"))
+    times = tuple(float(k * step) for k in range(int(end / step + 1e-9) + 1))
+    times = times if abs(times[-1] - end) < 1e-6 else (*times, end)
+    with _progress("settling and simulating", as_json) as progress:
+        result = simulate_many(model, [Request(person, protocol, times, names, begin, noise=None if seed < 0 else seed)], engine, progress)[0]
+    if save:
+        result.save(save)
+    if plot:
+        figures.save(figures.person({"": result}, f"{person}: {protocol}"), plot)
+    if as_json:
+        _print_json(_run_json(result))
+        return
+    assert result.settled
+    _out.print(tables.settled(result.settled))
+    rows = [(n, f"{c.values[0]:.4g}", f"{c.values[-1]:.4g}", f"{c.mean(0.0, end):.4g}", c.unit) for n in names for c in (result[n],)]
+    _out.print(tables.listing(f"{person}: {protocol}", rows, ("quantity", "start", "end", "mean", "unit")))
+    for path in filter(None, (plot, save)):
+        _out.print(f"wrote {path}")
+
+
+def _run_json(result: Result) -> dict[str, Any]:
+    watched = {n: {"unit": result[n].unit, "values": [float(v) for v in result[n].values]} for n in result.names}
+    return {"times": [float(t) for t in result.times], "time_unit": "hours", "watched": watched, "provenance": dict(result.provenance)}
+
+
+@app.command()
+def trial(
+    study: Annotated[str, typer.Argument(help="a study's name, or a study file")],
+    people: Annotated[int, typer.Option(help="virtual persons in each group, each in every arm")] = 8,
+    seed: int = 0,
+    engine: Engine = "auto",
+    plot: Plot = None,
+    as_json: Json = False,
+) -> None:
+    """Run a published trial as a virtual trial: prediction beside observation."""
+    _score([study], None, people, seed, engine, plot, as_json, f"{study}: {people} virtual persons in each group")
+
+
+@app.command()
+def validate(
+    names: Annotated[list[str] | None, typer.Argument(help="studies by name, study files, or folders of them; all if none is given")] = None,
+    use: Annotated[str | None, typer.Option(help="calibration, validation, claim or extra")] = None,
+    people: Annotated[int, typer.Option(help="virtual persons in each group (1: the typical person)")] = 1,
+    seed: int = 0,
+    engine: Engine = "auto",
+    plot: Plot = None,
+    as_json: Json = False,
+) -> None:
+    """Score the model: every finding, prediction beside observation."""
+    _score(names or [], use, people, seed, engine, plot, as_json, "")
+
+
+def _score(names: list[str], use: str | None, people: int, seed: int, engine: str, plot: Path | None, as_json: bool, title: str) -> None:
+    with _progress("simulating arms", as_json) as progress:
+        board = score(Model.load(), names, use=use, people=people, seed=seed, engine=engine, progress=progress)
+    found = board.json()
+    if plot:
+        from ghaxis.report import figures
+
+        figures.save(figures.study(found["findings"], title or "Predicted and observed"), plot)
+    if as_json:
+        _print_json(found)
+        return
+    _out.print(tables.findings(found["findings"], title))
+    if found["skipped"]:
+        _out.print(tables.skipped(found["skipped"]))
+    _out.print(tables.summary(found["summary"]))
+    if plot:
+        _out.print(f"wrote {plot}")
+
+
+@app.command("list")
+def list_(kind: Annotated[str, typer.Argument(help=", ".join(_KINDS))] = "therapies", as_json: Json = False) -> None:
+    """List what the library holds."""
+    if kind not in _KINDS:
+        hint = nearest(kind, _KINDS)
+        raise InputError(f"cannot list '{kind}'" + (f"; did you mean '{hint}'?" if hint else f"; there are {', '.join(_KINDS)}"))
+    library = reading.read_library()
+    rows: list[tuple[str, str, str]]
+    if kind == "quantities":
+        model = Model.load()
+        rows = [(n, model.shown(n), d.meaning) for n, d in sorted(model.definitions.items()) if d.kind in ("state", "rule", "species")]
+    elif kind == "parts":
+        rows = [(n, ", ".join(f.offers), f.title) for n, f in library.fragments.items()]
+    elif kind == "therapies":
+        rows = [(n, t.status, t.title) for n, t in library.therapies.items()]
+    elif kind == "studies":
+        rows = [(n, s.use, s.citation) for n, s in library.studies.items()]
+    elif kind == "measures":
+        rows = [(n, m.unit, m.meaning) for n, m in library.measures.items()]
+    else:
+        rows = [(n, "", r.title) for n, r in getattr(library, kind).items()]
+    if as_json:
+        _print_json([{"name": a, "detail": b, "title": c} for a, b, c in rows])
+    else:
+        _out.print(tables.listing(kind, rows, ("name", "", "")))
+
+
+@app.command()
+def explain(name: Annotated[str, typer.Argument(help="any quantity or number of the model")], as_json: Json = False) -> None:
+    """Meaning, unit, value, spread, equation, who uses it, source."""
+    import dataclasses
+
+    explanation = Model.load(therapies=tuple(reading.read_library().therapies)).explain(name)
+    if as_json:
+        _print_json(dataclasses.asdict(explanation))
+    else:
+        _out.print(str(explanation), highlight=False, markup=False)
+
+
+@app.command()
+def check(
+    names: Annotated[list[str] | None, typer.Argument(help="files by name, or study files from outside; the whole library if none")] = None,
+    as_json: Json = False,
+) -> None:
+    """List every mistake in the library's text: file, line, what is wrong, the nearest right word."""
+    outside = [Path(n) for n in names or [] if n.endswith(".toml") and Path(n).is_file()]
+    library = reading.read_library(studies=outside)
+    mistakes = reading.check(library, [n if Path(n) not in outside else Path(n).stem for n in names or []])
+    if not names:
+        mistakes = sorted({*mistakes, *Model.load(library, therapies=tuple(library.therapies)).check()}, key=lambda m: (m.place, m.what))
+    errors = [m for m in mistakes if m.severity == "error"]
+    if as_json:
+        _print_json([{"file": m.place.file, "line": m.place.line, "what": m.what, "nearest": m.nearest, "severity": m.severity} for m in mistakes])
+    else:
+        for m in mistakes:
+            _out.print(str(m), style="red" if m.severity == "error" else "yellow", highlight=False, markup=False, soft_wrap=True)
+        _out.print(f"{len(errors)} errors, {len(mistakes) - len(errors)} warnings in {_counted(library)}")
+    if errors:
+        raise typer.Exit(1)
+
+
+def _counted(library: Any) -> str:
+    kinds = ("fragments", "therapies", "conditions", "interventions", "days", "measures", "studies")
+    return ", ".join(f"{len(getattr(library, k))} {k}" for k in kinds)
+
+
+@app.command()
+def new(
+    kind: Annotated[str, typer.Argument(help="study, condition, therapy or intervention")],
+    name: Annotated[str, typer.Argument(help="its name, which is also the file's")],
+    folder: Annotated[Path, typer.Option(help="where to write it")] = Path("."),
+    as_json: Json = False,
+) -> None:
+    """Write a commented start for a new library file."""
+    templates = {p.stem: p for p in (reading.packaged_root() / "new").iterdir()}
+    if kind not in templates:
+        hint = nearest(kind, templates)
+        raise InputError(f"cannot start a '{kind}'" + (f"; did you mean '{hint}'?" if hint else f"; there are {', '.join(sorted(templates))}"))
+    if not name.isidentifier() or name != name.lower():
+        raise InputError(f"'{name}': a name is lower-case letters, digits and _, and starts with a letter")
+    target = folder / f"{name}{templates[kind].suffix}"
+    if target.exists():
+        raise InputError(f"{target} is already there; nothing was changed")
+    target.write_text(templates[kind].read_text().replace("NAME", name))
+    _print_json({"wrote": str(target)}) if as_json else _out.print(f"wrote {target}")
+
+
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(help="the SBML file to write (.xml)")],
+    therapies: Annotated[str, typer.Option(help="therapies to include, comma separated")] = "",
+    as_json: Json = False,
+) -> None:
+    """Write the model as SBML L3V2 that passes libSBML's consistency and unit checks."""
+    model = Model.load(therapies=tuple(t.strip() for t in therapies.split(",") if t.strip()))
+    model.export(path)
+    _print_json({"wrote": str(path), "model": model.hash}) if as_json else _out.print(f"wrote {path} ({len(model.states)} states, hash {model.hash[:12]})")
+
+
+@app.command()
+def pages(folder: Annotated[Path, typer.Argument(help="where to write them")] = Path("docs/model"), as_json: Json = False) -> None:
+    """Write the generated reference pages: mechanisms, numbers with their sources, assumed and fitted numbers, wiring diagram."""
+    from ghaxis.report.pages import write
+
+    written = write(Model.load(), folder)
+    _print_json({"wrote": [str(p) for p in written]}) if as_json else _out.print(f"wrote {len(written)} pages to {folder}")
+
+
+@app.callback(invoke_without_command=True)
+def _front(about: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    if about:
+        _out.print(version("ghaxis"))
+        raise typer.Exit
