@@ -1,0 +1,220 @@
+"""Readings against synthetic truth: what went in must come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from ghaxis import measure as m
+from ghaxis.errors import InputError, LibraryError, UnitError
+from ghaxis.reading.records import MeasureRecord, Place
+from ghaxis.simulation import Curve
+
+HALF_LIFE = 18 / 60  # hours
+TEN_MINUTES = 1 / 6
+
+
+@dataclass
+class Run:
+    """A stand-in for a Result: curves by name."""
+
+    curves: dict
+
+    def __getitem__(self, name):
+        return self.curves[name]
+
+
+def run(times, **curves):
+    """`GH=(values, unit)` or `GH=values` in ug/L."""
+    rows = {name: value if isinstance(value, tuple) else (value, "ug/L") for name, value in curves.items()}
+    return Run(
+        {
+            name: Curve(name, unit, np.asarray(times, float), np.broadcast_to(np.asarray(v, float), np.shape(times)))
+            for name, (v, unit) in rows.items()
+        }
+    )
+
+
+def record(reads="level", of="GH", unit="ug/L", window="0 h", sampling="", **options):
+    return MeasureRecord("test", "", of, unit, reads, window, sampling, options, "", Place("measures.toml", 1))
+
+
+def profile(moments, masses, times, basal=0.05):
+    """GH and release rate from Gaussian bursts (SD 7 min) eliminated with a half-life of 18 min."""
+    fine = np.arange(times[0] - 6, times[-1] + 0.01, 1 / 120)
+    release = sum(
+        mass * np.exp(-0.5 * ((fine - at) / 0.12) ** 2) / (0.12 * np.sqrt(2 * np.pi)) for at, mass in zip(moments, masses, strict=True)
+    )
+    kept = np.exp(-np.log(2) / HALF_LIFE * np.arange(0, 4, 1 / 120))
+    level = np.convolve(release, kept)[: len(fine)] / 120 + basal
+    return np.interp(times, fine, level), np.interp(times, fine, release)
+
+
+def day(seed, noise):
+    """Ten-minute samples of a day with irregular bursts at known times and assay noise."""
+    random = np.random.default_rng(seed)
+    moments = 0.8 + np.cumsum(np.maximum(random.gamma(4.0, 2.4 / 4.0, 12), 1.2))
+    moments = moments[moments < 23.0]
+    times = np.arange(0, 24 + 1e-9, TEN_MINUTES)
+    values, _ = profile(moments, random.lognormal(1.0, 0.7, len(moments)), times)
+    return times, values * (1 + noise * random.standard_normal(len(times))), moments
+
+
+def detection(noise, assumed, sensitivity=0.1):
+    """Sensitivity and positive predictive value of Cluster over 60 days."""
+    true = found = seen = right = 0
+    for seed in range(60):
+        times, values, moments = day(seed, noise)
+        peaks = times[m.cluster(values, cv=assumed, sensitivity=sensitivity).peaks]
+        near = np.abs(peaks[:, None] - moments[None, :] - 0.15) < 0.5
+        true, found = true + len(moments), found + int(near.any(axis=0).sum())
+        seen, right = seen + len(peaks), right + int(near.any(axis=1).sum())
+    return found / true, right / seen
+
+
+def test_cluster_finds_known_pulses():
+    sensitivity, predictive = detection(noise=0.06, assumed=0.06)
+    assert sensitivity > 0.95
+    assert predictive > 0.97
+    assert detection(noise=0.06, assumed=0.06, sensitivity=0.5)[0] < sensitivity - 0.03  # an old assay misses small pulses
+
+
+def test_cluster_needs_to_know_the_assay():
+    """An assay believed to be ten times better than it is finds pulses in noise: the rule's variance is what keeps them out."""
+    right, sure = (detection(noise=0.06, assumed=cv, sensitivity=0.01)[1] for cv in (0.06, 0.006))
+    assert right > 0.97
+    assert sure < 0.8
+
+
+def test_cluster_sees_nothing_in_a_flat_profile_and_needs_both_limbs():
+    assert m.cluster(np.full(100, 0.7), cv=0.06).count == 0
+    assert m.cluster(np.linspace(5, 1, 40), cv=0.06).count == 0
+    assert m.cluster(np.linspace(1, 5, 40), cv=0.06).count == 0
+    assert m.cluster(np.array([1.0, 1.0, 4.0, 4.0, 1.0, 1.0]), cv=0.06).count == 1
+
+
+def test_cluster_ignores_what_the_assay_cannot_see():
+    values = np.array([0.01, 0.01, 0.08, 0.08, 0.01, 0.01])
+    assert m.cluster(values, cv=0.06, sensitivity=0.1).count == 0
+    assert m.cluster(values, cv=0.06, sensitivity=0.01).count == 1
+
+
+def test_pulse_readings_of_a_known_day():
+    times = np.arange(0, 24 + 1e-9, TEN_MINUTES)
+    moments, masses = np.array([2.0, 6.0, 11.0, 17.0]), np.full(4, 4.0)
+    values, _ = profile(moments, masses, times)
+    result = run(times, GH=values)
+    options = {"window": "24 h", "sampling": "10 min", "sensitivity": "0.02 ug/L"}
+    assert m.measure(result, record("pulse_count", unit="dimensionless", **options), 0.0) == 4
+    assert m.measure(result, record("pulse_amplitude", **options), 0.0) == pytest.approx(values[m.cluster(values, 0.06).peaks].mean())
+    assert m.measure(result, record("interpulse_cv", unit="dimensionless", **options), 0.0) == pytest.approx(
+        np.std([4, 5, 6], ddof=1) / 5, abs=0.03
+    )
+    assert m.measure(result, record("valley", **options), 0.0) == pytest.approx(0.05, rel=0.1)
+    assert m.measure(result, record("valley_share", unit="dimensionless", **options), 0.0) == pytest.approx(
+        0.05 / m.time_mean(times, values), rel=0.1
+    )
+
+
+def test_half_life_of_an_exponential_is_exact():
+    times = np.arange(0, 2, 1 / 12)
+    assert m.decay_half_life(times, 7 * 2 ** (-times / 0.4)) == pytest.approx(0.4)
+    assert np.isnan(m.decay_half_life(times, np.exp(times)))
+    result = run(times, GH=7 * 2 ** (-times / 0.4))
+    assert m.measure(result, record("decay", unit="min", window="10 min to 90 min", sampling="5 min"), 0.0) == pytest.approx(24.0)
+    assert m.measure(result, record("decay_rate", unit="1/h", window="10 min to 90 min", sampling="5 min"), 0.0) == pytest.approx(
+        np.log(2) / 0.4
+    )
+
+
+def test_decay_beyond_the_last_sample():
+    times = np.arange(0, 96.1, 2.0)
+    result = run(times, IGF1=100 + 80 * 2 ** (-times / 8.0))
+    assert m.measure(result, record("decay", "IGF1", "h", "0 h to 96 h", "2 h", beyond="last"), 0.0) == pytest.approx(8.0, rel=0.06)
+
+
+def test_half_life_from_pulses_comes_near_the_truth_from_above():
+    times = np.arange(0, 24 + 1e-9, 1 / 12)
+    values, _ = profile(np.arange(2.0, 23.0, 4.0), np.full(6, 5.0), times, basal=0.01)
+    assert HALF_LIFE <= m.pulse_half_life(times, values) < 1.25 * HALF_LIFE
+
+
+def test_areas_and_means():
+    times = np.linspace(0, 10, 101)
+    result = run(times, GH=(2000 * times, "ng/L"))
+    assert m.measure(result, record("area", unit="ug/L*min", window="2 h to 4 h", sampling="6 min"), 1.0) == pytest.approx(2 * 4 * 2 * 60)
+    assert m.measure(result, record("mean", window="4 h", sampling="6 min"), 2.0) == pytest.approx(8.0)
+    assert m.measure(result, record("peak", window="4 h", sampling="6 min"), 0.0) == pytest.approx(8.0)
+    assert m.measure(result, record("nadir", window="4 h", sampling="6 min"), 1.0) == pytest.approx(2.0)
+    assert m.measure(result, record("increment", window="4 h", sampling="6 min"), 1.0) == pytest.approx(8.0)
+    assert m.measure(result, record("time_of_peak", unit="h", window="4 h", sampling="6 min"), 1.0) == pytest.approx(4.0)
+    assert m.measure(result, record(), 3.0, "-1 h to -1 h") == pytest.approx(4.0)
+
+
+def test_secretion_is_release_over_volume():
+    times = np.arange(0, 24 + 1e-9, 1 / 12)
+    level, release = profile([3.0, 9.0, 15.0, 21.0], [5.0, 5.0, 5.0, 5.0], times)
+    result = run(times, GH=level, GH_release=((release + 0.1) * 4700, "ng/hour"), plasma=(4.7, "litre"))
+    options = {"window": "24 h", "sampling": "5 min", "volume": "plasma"}
+    assert m.measure(result, record("secretion", "GH_release", "ug/L/day", **options), 0.0) == pytest.approx(22.4, rel=1e-3)
+    assert m.measure(result, record("secretion", "GH_release", "mU/L/day", bridge="3 IU/mg", **options), 0.0) == pytest.approx(
+        67.2, rel=1e-3
+    )
+    assert m.measure(result, record("burst_count", "GH_release", "dimensionless", "24 h", "5 min"), 0.0) == 4
+    assert m.measure(result, record("burst_mass", "GH_release", "ug/L", **options), 0.0) == pytest.approx(5.0, rel=1e-3)
+
+
+def test_share_after_sleep_onset():
+    times = np.arange(0, 24 + 1e-9, 1 / 12)
+    result = run(times, GH=np.where((times > 15.5) & (times < 17.5), 7.0, 1.0), sleep_deep=((times >= 15) & (times < 17), "dimensionless"))
+    asked = record("onset_share", unit="dimensionless", window="24 h", sampling="5 min", onset="sleep_deep", lasts="4 h")
+    assert m.measure(result, asked, 0.0) == pytest.approx((4 + 12) / (24 + 12), rel=0.02)
+
+
+def test_entropy_tells_order_from_disorder():
+    random = np.random.default_rng(1)
+    steps = np.arange(145)
+    regular = np.sin(2 * np.pi * steps / 12)
+    assert m.approximate_entropy(regular) < 0.8 < 1.2 < m.approximate_entropy(random.standard_normal(145))
+
+
+def test_units_are_bridged_where_dimensions_differ():
+    assert m.bridged(100.0, "nmol/L", "mg/L", "40000 g/mol") == pytest.approx(4.0)
+    assert m.bridged(4.0, "mg/L", "nmol/L", "40000 g/mol") == pytest.approx(100.0)
+    assert m.bridged(1.0, "ug/L", "mU/L", "2.8 IU/mg") == pytest.approx(2.8)
+    assert m.bridged(0.03, "dimensionless", "percent") == pytest.approx(3.0)
+    with pytest.raises(UnitError):
+        m.bridged(1.0, "ug/L", "kg", "2.8 IU/mg")
+
+
+def test_sums_of_quantities_and_scale():
+    times = np.linspace(0, 24, 49)
+    result = run(times, synthesis=(0.012, "kg/hour"), breakdown=(10.0, "g/hour"))
+    asked = record("area", "synthesis - breakdown", "g", "24 h", "30 min", scale=0.16)
+    assert m.watched(asked) == ("breakdown", "synthesis")
+    assert m.measure(result, asked, 0.0) == pytest.approx(0.16 * 2 * 24)
+
+
+def test_homa():
+    result = run([0.0, 1.0], glucose=(5.0, "mmol/L"), insulin=(54.0, "pmol/L"))
+    asked = record("homa", "glucose", "dimensionless", insulin="insulin", bridge="6 nmol/IU")
+    assert m.watched(asked) == ("glucose", "insulin")
+    assert m.measure(result, asked, 0.0) == pytest.approx(5 * 9 / 22.5)
+
+
+def test_what_a_run_cannot_answer_is_said():
+    result = run([0.0, 1.0], GH=[1.0, 2.0])
+    with pytest.raises(InputError, match="needs GH from 0 h to 24 h"):
+        m.measure(result, record("mean", window="24 h", sampling="1 h"), 0.0)
+    with pytest.raises(LibraryError, match="unknown reading 'peek'") as caught:
+        m.measure(result, record("peek"), 0.0)
+    assert caught.value.mistakes[0].nearest == "peak"
+
+
+def test_needed_times_cover_the_window_and_no_more():
+    times = m.needed(record("mean", window="24 h", sampling="10 min"), 48.0)
+    assert (times[0], times[-1], len(times)) == (48.0, 72.0, 145)
+    assert list(m.needed(record(), 5.0)) == [5.0]
+    assert m.span(record(), 5.0, "-2 h to 30 min") == (3.0, 5.5)
