@@ -1,0 +1,9 @@
+"""Persons, populations and their conditions."""
+
+from __future__ import annotations
+
+from ghaxis.people.condition import Condition
+from ghaxis.people.person import Onset, Person, Resolved, Switch
+from ghaxis.people.population import Population
+
+__all__ = ["Condition", "Onset", "Person", "Population", "Resolved", "Switch"]
