@@ -74,9 +74,16 @@ def _read(root: Path) -> Library:
     measures, found = read_measures(root / "measures.toml", root)
     mistakes.extend(found)
     library = Library(
-        root=str(root), fragments=fragments, variants=every("variants", "ant", read_fragment), therapies=every("therapies", "ant", read_therapy),
-        conditions=every("conditions", "toml", read_condition), days=every("days", "toml", read_day),
-        interventions=every("interventions", "toml", read_intervention), measures=measures, studies={}, units=_units(fragments),
+        root=str(root),
+        fragments=fragments,
+        variants=every("variants", "ant", read_fragment),
+        therapies=every("therapies", "ant", read_therapy),
+        conditions=every("conditions", "toml", read_condition),
+        days=every("days", "toml", read_day),
+        interventions=every("interventions", "toml", read_intervention),
+        measures=measures,
+        studies={},
+        units=_units(fragments),
     )
     studies: dict[str, StudyRecord] = {}
     for folder in ("studies", "claims"):

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 from ghaxis import units
 from ghaxis.errors import InputError, nearest
@@ -76,8 +77,10 @@ def _allowed(node: ast.expr, text: str, depth: int) -> None:
             for part in _arguments(node, name, text):
                 _allowed(part, text, depth + 1)
         case _:
-            raise InputError(f"'{text}': '{ast.unparse(node)}' is not allowed here; only numbers, names, + - * / ** ( ) and "
-                             f"{', '.join(sorted(FUNCTIONS))}")
+            raise InputError(
+                f"'{text}': '{ast.unparse(node)}' is not allowed here; only numbers, names, + - * / ** ( ) and "
+                f"{', '.join(sorted(FUNCTIONS))}"
+            )
 
 
 def _arguments(call: ast.Call, name: str, text: str) -> list[ast.expr]:
@@ -91,7 +94,9 @@ def _arguments(call: ast.Call, name: str, text: str) -> list[ast.expr]:
         raise InputError(f"'{text}': unknown function '{name}'" + _hint(name, FUNCTIONS))
     low, high, _ = _FUNCTIONS[name]
     if not low <= len(call.args) <= high:
-        raise InputError(f"'{text}': {name} takes {low if low == high else f'{low} or more'} argument{'s' if high > 1 else ''}, not {len(call.args)}")
+        raise InputError(
+            f"'{text}': {name} takes {low if low == high else f'{low} or more'} argument{'s' if high > 1 else ''}, not {len(call.args)}"
+        )
     return list(call.args)
 
 
@@ -138,7 +143,7 @@ def _value(node: ast.expr, env: Mapping[str, float], text: str) -> float:
 
 def _interp(x: float, xs: Sequence[float], ys: Sequence[float], text: str) -> float:
     """Straight lines between the points, constant outside them."""
-    if any(b <= a for a, b in zip(xs, xs[1:], strict=False)):
+    if any(b <= a for a, b in pairwise(xs)):
         raise InputError(f"'{text}': the first list of interp must rise")
     if x <= xs[0]:
         return ys[0]
@@ -168,7 +173,7 @@ class Of:
 
     @property
     def degree(self) -> int:
-        """Power of the measure's unit in the value: 0 for a ratio, 1 for a level or a difference. Raises InputError where a sum mixes powers."""
+        """Power of the measure's unit in the value: 0 for a ratio, 1 for a level or difference. Raises InputError where a sum mixes powers."""
         return _degree(_parse(self.expression), self.text) or 0
 
     @property
@@ -208,8 +213,10 @@ def _joined(degrees: Iterable[int | None], text: str) -> int | None:
 
 
 def parse_of(text: str, arms: Iterable[str]) -> Of:
-    """Read `controls@24 h / controls@0 h - 1`; an arm without a time is read at 0 h. Raises InputError for an unknown arm (nearest is named),
-    a time that is no duration, or text that is not arithmetic."""
+    """Read `controls@24 h / controls@0 h - 1`; an arm without a time is read at 0 h.
+
+    Raises InputError for an unknown arm (the nearest is named), a time that is no duration, or text that is not arithmetic.
+    """
     arms = tuple(arms)
     tokens: list[tuple[str, float]] = []
 

@@ -23,7 +23,7 @@ def _split_key(text: str) -> list[str]:
 
 
 def lines_of(text: str) -> dict[Steps, int]:
-    """Line (first = 1) of every table, key and array element of a TOML text that tomllib accepts. Keys inside an inline table are not listed."""
+    """Line (first = 1) of every table, key and array element of a TOML text that tomllib accepts; keys of inline tables are not listed."""
     found: dict[Steps, int] = {}
     counts: dict[Steps, int] = {}
     table: Steps = ()
@@ -158,7 +158,7 @@ _MISSING: Any = object()
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a document under the path `steps`. Each reader returns a value of its type whatever the text holds, and reports what is wrong."""
+    """A table of a document, under the path `steps`. Its readers return a value of their type whatever the text holds, and report what is wrong."""
 
     document: Document
     steps: Steps
@@ -209,8 +209,8 @@ class Table:
         value = self._get(key, None, (str, int, float), "a number or text in quotes")
         return None if value is None else str(value)
 
-    def word(self, key: str, known: Iterable[str], default: str = _MISSING) -> str:
-        """One of a list of words."""
+    def word(self, key: str, known: Iterable[str], default: str = _MISSING) -> Any:
+        """One of a list of words, typed Any because records hold such words as a Literal."""
         value = self.text(key, default)
         known = tuple(known)
         if value and value not in known:
@@ -286,4 +286,6 @@ def _kind(value: Any) -> str:
         return "true or false"
     if isinstance(value, int | float):
         return f"the number {value}"
-    return {str: f"the text '{value}'" if len(str(value)) < 40 else "text", list: "a list", dict: "a table"}.get(type(value), str(value))
+    if isinstance(value, str):
+        return f"the text '{value}'" if len(value) < 40 else "text"
+    return "a list" if isinstance(value, list) else "a table" if isinstance(value, dict) else str(value)

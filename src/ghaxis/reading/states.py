@@ -16,7 +16,7 @@ _ONE = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\(([^()]*)\))?\s*")
 
 @dataclass(frozen=True)
 class ParsedCondition:
-    """A condition with a number for each of its severities (percent as a fraction of 1); `onset` is a duration since which it acts, or None."""
+    """A condition with a number for each severity (percent as a fraction of 1); `onset` is the duration since which it acts, or None."""
 
     record: ConditionRecord
     severities: Mapping[str, float]
@@ -73,7 +73,9 @@ def _condition(record: ConditionRecord, inner: str | None, text: str) -> ParsedC
             onset = value
             continue
         if name not in record.severities:
-            raise InputError(f"'{record.name}' has no severity '{name}'" + (_hint(name, [*record.severities, "onset"]) or _list(record.severities)))
+            raise InputError(
+                f"'{record.name}' has no severity '{name}'" + (_hint(name, [*record.severities, "onset"]) or _list(record.severities))
+            )
         given[name] = value
     numbers: dict[str, float] = {}
     for name, severity in record.severities.items():

@@ -57,9 +57,22 @@ def read_study_file(path: Path, root: Path | None, measures: Mapping[str, Measur
             seen_ids[finding.id] = document.place(("finding", i, "id")).line
     return (
         StudyRecord(
-            key, head.text("citation"), head.text("doi", ""), head.word("seen", SEEN), head.word("use", USES), setting,  # type: ignore[arg-type]
-            head.text("title", ""), _texts(head.table("assay")), people, arms, findings, head.text("species", "human") or "human", head.words("parts"),
-            dict(hold.values) if hold else {}, head.place, tuple(_texts(table) for table in top.tables("context")),
+            key,
+            head.text("citation"),
+            head.text("doi", ""),
+            head.word("seen", SEEN),
+            head.word("use", USES),
+            setting,
+            head.text("title", ""),
+            _texts(head.table("assay")),
+            people,
+            arms,
+            findings,
+            head.text("species", "human") or "human",
+            head.words("parts"),
+            dict(hold.values) if hold else {},
+            head.place,
+            tuple(_texts(table) for table in top.tables("context")),
         ),
         document.mistakes,
     )
@@ -140,9 +153,23 @@ def _finding(table: Table, study: str, setting: str, arms: Mapping[str, ArmRecor
         table.report(None, "neither 'value' ('low', 'high') nor 'expect': nothing was observed")
     _dimensions(table, record, parsed, kind, amounts, spread)
     size = table.number("n", None)
-    return FindingRecord(name, measure, of, kind, amounts["value"], amounts["low"], amounts["high"], spread,  # type: ignore[arg-type]
-                         None if size is None else int(size), table.word("bound", BOUNDS, "") or None, expect, table.text("claim", "") or None,
-                         table.text("window", "") or None, table.text("note", ""), table.place)
+    return FindingRecord(
+        name,
+        measure,
+        of,
+        kind,
+        amounts["value"],
+        amounts["low"],
+        amounts["high"],
+        spread,
+        None if size is None else int(size),
+        table.word("bound", BOUNDS, "") or None,
+        expect,
+        table.text("claim", "") or None,
+        table.text("window", "") or None,
+        table.text("note", ""),
+        table.place,
+    )
 
 
 def _kind(setting: str, parsed: list[Of], expect: str | None, valued: bool) -> str:
@@ -176,7 +203,9 @@ def _spread(table: Table) -> dict[str, str]:
     return row
 
 
-def _dimensions(table: Table, measure: MeasureRecord | None, parsed: list[Of], kind: str, amounts: Mapping[str, str | None], spread: Mapping[str, str]) -> None:
+def _dimensions(
+    table: Table, measure: MeasureRecord | None, parsed: list[Of], kind: str, amounts: Mapping[str, str | None], spread: Mapping[str, str]
+) -> None:
     """Value, ends and spread must be in the unit that `of` over the measure has: its own for a level or difference, none for a ratio."""
     if measure is None or (kind != "constant" and not parsed):
         return

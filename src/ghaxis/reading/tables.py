@@ -100,9 +100,15 @@ def _severity(name: str, table: Table) -> Severity:
 
 def _effect(table: Table, kind: str) -> Effect:
     table.only(("name", "value", "unit", "operator", "source", "meaning"))
-    return Effect(table.text("name"), "cause" if kind == "cause" else "descriptor", formula(table, "value"), table.unit("unit", "dimensionless"),
-                  table.word("operator", OPERATORS, "set"),  # type: ignore[arg-type]
-                  table.text("source"), table.place)
+    return Effect(
+        table.text("name"),
+        "cause" if kind == "cause" else "descriptor",
+        formula(table, "value"),
+        table.unit("unit", "dimensionless"),
+        table.word("operator", OPERATORS, "set"),
+        table.text("source"),
+        table.place,
+    )
 
 
 def read_condition(path: Path, root: Path | None = None) -> tuple[ConditionRecord, list[Mistake]]:
@@ -132,7 +138,14 @@ def _head(document: Document, name: str, known: tuple[str, ...]) -> Table:
 
 def _habit(table: Table) -> Habit:
     table.only(("input", "start", "lasts", "level", "source", "meaning"))
-    return Habit(table.text("input"), clock(table, "start"), duration(table, "lasts"), table.number("level") or 0.0, table.text("source"), table.place)
+    return Habit(
+        table.text("input"),
+        clock(table, "start"),
+        duration(table, "lasts"),
+        table.number("level") or 0.0,
+        table.text("source"),
+        table.place,
+    )
 
 
 def _noise(table: Table) -> Noise:
@@ -176,7 +189,9 @@ def _window(table: Table, known: frozenset[str]) -> Window:
     start = table.text("start", "")
     if start:
         _ = clock(table, "start", "") if ":" in start else duration(table, "start", "")
-    return Window(table.text("input"), start, duration(table, "lasts", ""), formula(table, "level", known), table.text("source", ""), table.place)
+    return Window(
+        table.text("input"), start, duration(table, "lasts", ""), formula(table, "level", known), table.text("source", ""), table.place
+    )
 
 
 def read_intervention(path: Path, root: Path | None = None) -> tuple[InterventionRecord, list[Mistake]]:
@@ -192,8 +207,17 @@ def read_intervention(path: Path, root: Path | None = None) -> tuple[Interventio
     windows = tuple(_window(table, known) for table in top.tables("window"))
     if document.values and not inputs and not windows:
         head.document.report((), "neither [inputs] nor [[window]]: it does nothing")
-    record = InterventionRecord(path.stem, head.text("title"), head.text("meaning", ""), inputs, head.place, head.text("source", ""), parameters, windows,
-                                duration(head, "lasts", ""))
+    record = InterventionRecord(
+        path.stem,
+        head.text("title"),
+        head.text("meaning", ""),
+        inputs,
+        head.place,
+        head.text("source", ""),
+        parameters,
+        windows,
+        duration(head, "lasts", ""),
+    )
     return record, document.mistakes
 
 
@@ -206,8 +230,18 @@ def _measure(name: str, table: Table) -> MeasureRecord:
         near = nearest(key, absent) if key not in _MEASURE_KEYS else None
         if near:
             table.report(key, f"unknown key '{key}'", near)
-    return MeasureRecord(name, table.text("meaning"), table.text("of"), table.unit("unit"), table.text("reads"), _span(table, "window", "0 h"),
-                         duration(table, "sampling", ""), {k: v for k, v in table.values.items() if k not in _MEASURE_KEYS}, table.text("source", ""), table.place)
+    return MeasureRecord(
+        name,
+        table.text("meaning"),
+        table.text("of"),
+        table.unit("unit"),
+        table.text("reads"),
+        _span(table, "window", "0 h"),
+        duration(table, "sampling", ""),
+        {k: v for k, v in table.values.items() if k not in _MEASURE_KEYS},
+        table.text("source", ""),
+        table.place,
+    )
 
 
 def _span(table: Table, key: str, default: str) -> str:

@@ -1,0 +1,123 @@
+"""A library with the look-ups that checks across files share: definitions, roles, units, the line of a key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ghaxis import units
+from ghaxis.errors import Mistake, Place, UnitError, nearest
+from ghaxis.reading import dimensions
+from ghaxis.reading.dialect import species_of
+from ghaxis.reading.records import Definition, Fragment, Library
+from ghaxis.reading.sources import Source, read_claims, read_sources
+
+
+@dataclass(frozen=True)
+class Book:
+    """A library opened for checking."""
+
+    library: Library
+
+    @cached_property
+    def parts(self) -> tuple[Fragment, ...]:
+        """Fragments and those of therapies: what may stand in one model together."""
+        return (*self.library.fragments.values(), *(t.fragment for t in self.library.therapies.values()))
+
+    @cached_property
+    def definitions(self) -> dict[str, Definition]:
+        """Every name of the model; the first definition counts where there are two."""
+        return {d.name: d for part in reversed(self.parts) for d in reversed(part.definitions)}
+
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """Unit of every name as `ghaxis.units` reads it: declared, or derived for rules where their terms agree."""
+        species = {name: kind for part in self.parts for name, kind in species_of(part).items()}
+        inferred = dimensions.infer(
+            tuple(self.definitions.values()),
+            {name: only for name, (only, _) in species.items()},
+            {name: where for name, (_, where) in species.items()},
+            dimensions.read_units(self.library.units),
+        ).units
+        declared = {d.name: units.readable(d.unit, self.library.units) for d in self.definitions.values() if d.unit is not None}
+        return {**{name: dimensions.text_of(unit) for name, unit in inferred.items()}, **declared}
+
+    @cached_property
+    def _sources(self) -> tuple[dict[str, Source], list[Mistake]]:
+        root = Path(self.library.root)
+        return read_sources(root / "sources.toml", root)
+
+    @cached_property
+    def _claims(self) -> tuple[dict[str, str], list[Mistake]]:
+        root = Path(self.library.root)
+        return read_claims(root / "claims.toml", root)
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """The index of studies."""
+        return self._sources[0]
+
+    @property
+    def claims(self) -> dict[str, str]:
+        """The index of claims."""
+        return self._claims[0]
+
+    @property
+    def index_mistakes(self) -> list[Mistake]:
+        """What is wrong in the two indices themselves."""
+        return [*self._sources[1], *self._claims[1]]
+
+    @cached_property
+    def _lines(self) -> dict[str, list[str]]:
+        return {}
+
+    def with_role(self, *roles: str) -> list[str]:
+        """The names that have one of the roles."""
+        return [d.name for d in self.definitions.values() if d.role in roles]
+
+    def at(self, place: Place, key: str, whole: bool = False) -> Place:
+        """The line of `key = ` in the table that begins at `place` (in the whole file where asked); `place` itself where it has none."""
+        if place.file not in self._lines:
+            paths = [path for path in (Path(self.library.root) / place.file, Path(place.file)) if path.is_file()]
+            self._lines[place.file] = paths[0].read_text(encoding="utf-8").splitlines() if paths else []
+        rows = self._lines[place.file]
+        wanted = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=")
+        for i in range(0 if whole else place.line, len(rows)):
+            if wanted.match(rows[i]):
+                return Place(place.file, i + 1)
+            if not whole and rows[i].lstrip().startswith("["):
+                break
+        return place
+
+    def role(self, name: str, roles: tuple[str, ...], words: str, place: Place) -> Iterator[Mistake]:
+        """A mistake if the name is unknown or has none of the roles; `words` say what is wanted."""
+        good = self.with_role(*roles)
+        if not name or name in good:
+            return
+        if name in self.definitions:
+            found = self.definitions[name]
+            called = f"a {found.kind}" + (f" with the role '{found.role}'" if found.role else " without a role")
+            yield Mistake(place, f"'{name}' is {called}; only {words} can be set here", nearest(name, [g for g in good if g != name]))
+        else:
+            yield Mistake(place, f"unknown name '{name}'; only {words} can be set here", nearest(name, good))
+
+    def dimension(self, given: str, name: str, place: Place) -> Iterator[Mistake]:
+        """A mistake if the unit has not the dimension of the name; an unreadable unit is reported where the file is read."""
+        wanted = self.units.get(name)
+        if wanted is None or not given:
+            return
+        try:
+            if not units.same(units.readable(given, self.library.units), wanted):
+                yield Mistake(place, f"'{given}' has not the dimension of {name}, which is in {self.shown(name)}", self.shown(name))
+        except UnitError:
+            return
+
+    def shown(self, name: str) -> str:
+        """The unit of a name in common words ("ng/L")."""
+        table = dimensions.read_units(self.library.units)
+        definition = self.definitions[name]
+        unit = table.get(definition.unit) if definition.unit else None
+        return dimensions.text_of(unit) if unit else self.units[name]

@@ -1,0 +1,87 @@
+"""Checks of a study against the library: its states, acts, days, parts, claims and ids."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from ghaxis import units
+from ghaxis.errors import InputError, Mistake, UnitError, nearest
+from ghaxis.reading.book import Book
+from ghaxis.reading.document import mistake
+from ghaxis.reading.records import PeopleRecord, StudyRecord
+from ghaxis.reading.states import parse_state
+
+PRINTED = ("sex", "age", "bmi", "weight", "height", "note")  # characteristics of a group that are no names of the model
+
+
+def study_mistakes(study: StudyRecord, book: Book) -> Iterator[Mistake]:
+    """Everything in a study that the library does not know."""
+    if study.setting != "part":
+        for group in study.people.values():
+            yield from _group(group, book)
+    yield from _arms(study, book)
+    library = book.library
+    for name in study.parts:
+        if name not in library.fragments and name not in library.variants:
+            yield Mistake(book.at(study.place, "parts"), f"unknown part '{name}'", nearest(name, [*library.fragments, *library.variants]))
+    for name in _held(study.hold):
+        if name not in book.definitions and name not in library.fragments:
+            yield Mistake(book.at(study.place, "hold"), f"unknown name '{name}' in hold", nearest(name, book.definitions))
+    collected = book.sources[study.key].findings if study.key in book.sources else ()
+    for finding in study.findings:
+        if finding.claim and finding.claim not in book.claims:
+            yield Mistake(book.at(finding.place, "claim"), f"unknown claim '{finding.claim}'", nearest(finding.claim, book.claims))
+        if finding.id and not finding.id.startswith(f"{study.key}_") and finding.id not in collected:
+            what = f"finding id '{finding.id}' does not begin with its study's key"
+            yield Mistake(book.at(finding.place, "id"), what, f"{study.key}_{finding.id}")
+
+
+def _group(group: PeopleRecord, book: Book) -> Iterator[Mistake]:
+    if group.state:
+        try:
+            parse_state(group.state, book.library)
+        except (InputError, UnitError) as error:
+            yield mistake(book.at(group.place, "state"), error)
+    measures = book.library.measures
+    for name, value in group.given.items():
+        place = book.at(group.place, name)
+        if name in PRINTED:
+            continue
+        if name not in book.definitions and name not in measures:
+            yield Mistake(place, f"unknown characteristic '{name}'", nearest(name, [*PRINTED, *measures, *book.definitions]))
+            continue
+        unit = measures[name].unit if name in measures else book.units.get(name)
+        for text in value.values() if isinstance(value, Mapping) else (value,):
+            try:
+                if unit is not None:
+                    units.number(text, unit, name)
+            except (InputError, UnitError) as error:
+                yield mistake(place, error)
+
+
+def _arms(study: StudyRecord, book: Book) -> Iterator[Mistake]:
+    library = book.library
+    good = ["nothing", *library.therapies, *library.interventions]
+    if study.setting == "part":
+        good += book.definitions
+    for arm in study.arms.values():
+        for word in first_words(arm.do):
+            if word not in good:
+                yield Mistake(book.at(arm.place, "do"), f"unknown therapy or intervention '{word}'", nearest(word, good))
+        if arm.day not in library.days:
+            yield Mistake(book.at(arm.place, "day"), f"unknown day '{arm.day}'", nearest(arm.day, library.days))
+
+
+def _held(hold: Mapping[str, object]) -> Iterator[str]:
+    for name, value in hold.items():
+        if isinstance(value, Mapping):
+            yield from value
+        else:
+            yield name
+
+
+def first_words(protocol: str) -> list[str]:
+    """The word of each act of a protocol text that says what is given or done."""
+    acts = re.split(r"[;\n+]|\bthen\b", protocol)
+    return [match[0] for act in acts if (match := re.match(r"[A-Za-z_][\w-]*", act.strip()))]
