@@ -153,7 +153,7 @@ def _interp(x: float, xs: Sequence[float], ys: Sequence[float], text: str) -> fl
     return ys[i - 1] + (ys[i] - ys[i - 1]) * (x - xs[i - 1]) / (xs[i] - xs[i - 1])
 
 
-_TOKEN = re.compile(r"([A-Za-z_]\w*)\s*@\s*([-+]?(?:\d+\.?\d*|\.\d+)\s*[A-Za-z]+)")
+_TOKEN = re.compile(r"(?<![\w.@])([A-Za-z_]\w*)(?:\s*@\s*([-+]?(?:\d+\.?\d*|\.\d+)\s*[A-Za-z]+))?")
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Of:
 
     @property
     def degree(self) -> int:
-        """Power of the measure's unit in the value: 0 for a ratio, 1 for a level or difference. Raises InputError where a sum mixes powers."""
+        """Power of the measure's unit in the value: 0 for a ratio, 1 for a level or difference. InputError where a sum mixes them."""
         return _degree(_parse(self.expression), self.text) or 0
 
     @property
@@ -227,19 +227,18 @@ def parse_of(text: str, arms: Iterable[str]) -> Of:
             tokens.append((arm, hours))
         return f"t{tokens.index((arm, hours))}"
 
-    def dated(match: re.Match[str]) -> str:
+    def token(match: re.Match[str]) -> str:
+        if match[2] is None:
+            return match[1] if match[1] in FUNCTIONS else place(match[1], 0.0)
         try:
             hours = units.hours(match[2], f"the time after {match[1]}@")
         except units.UnitError as error:
             raise InputError(f"'{text}': {error}") from None
-        return f"§{place(match[1], hours)}§"
+        return place(match[1], hours)
 
-    marked = _TOKEN.sub(dated, text)
-    if "@" in marked:
+    expression = _TOKEN.sub(token, text).strip()
+    if "@" in expression:
         raise InputError(f"'{text}': write an arm at a time like 'controls@24 h'")
-    parts = marked.split("§")
-    parts[::2] = [re.sub(r"(?<![\w.])[A-Za-z_]\w*", lambda m: m[0] if m[0] in FUNCTIONS else place(m[0], 0.0), part) for part in parts[::2]]
-    expression = "".join(parts).strip()
     if not tokens:
         raise InputError(f"'{text}' names no arm; write an arm at a time like 'controls@24 h'")
     names(expression)

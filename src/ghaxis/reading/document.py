@@ -158,7 +158,7 @@ _MISSING: Any = object()
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a document, under the path `steps`. Its readers return a value of their type whatever the text holds, and report what is wrong."""
+    """A table of a document, under the path `steps`. Readers return a value of their type whatever the text holds, and report mistakes."""
 
     document: Document
     steps: Steps
