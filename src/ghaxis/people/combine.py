@@ -1,7 +1,7 @@
 """How conditions make one person: effects combined by their operators, in the order in which they need each other.
 
 Given values win over conditions, conditions over the healthy self. On one quantity all `set`s must agree; then it is multiplied by every
-`times`, every `add` is added, and it is raised to the largest `max`: the order of conditions does not matter.
+`times` (a pure factor, unit ""), every `add` is added, and it is raised to the largest `max`: the order of conditions does not matter.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from ghaxis import units
-from ghaxis.errors import DomainError, InputError, LibraryError, Mistake
+from ghaxis.errors import DomainError, InputError, LibraryError, Mistake, nearest
 from ghaxis.people.wired import Wired
 from ghaxis.reading.arithmetic import evaluate, names
 from ghaxis.reading.records import Effect
@@ -74,6 +74,8 @@ def make(
             values[name] = _combined(name, healthy[name], rows, values, unit) * factors.get(name, 1.0)
     sized = any(name in frame for name in ("BMI", "weight")) or any(s.who != HEALTHY for s in settings.get("BMI", ()))
     weight = _closed(values, healthy, fixed, sized)
+    if {"BMI", "weight", "height"} <= set(values) and not sized:
+        values.update(weight=weight, BMI=weight / values["height"] ** 2)
     origin = {name: _origin(name, settings, fixed) for name in values}
     sources = {name: tuple(dict.fromkeys(s.effect.source for s in settings.get(name, ()))) for name in values}
     return Made(values, origin, sources, weight)
@@ -87,6 +89,10 @@ def _settings(model: Wired, conditions: Sequence[ParsedCondition]) -> dict[str, 
     for one in conditions:
         for effect in one.record.effects if one.record.name != HEALTHY else ():
             found.setdefault(effect.name, []).append(_Setting(one.record.name, effect, one.severities))
+    known = {d.name for fragment in model.library.fragments.values() for d in fragment.definitions} | set(model.definitions)
+    lost = [Mistake(s.effect.place, f"unknown name '{n}'", nearest(n, known)) for n, rows in found.items() if n not in known for s in rows]
+    if lost:
+        raise LibraryError(lost)
     return {name: tuple(rows) for name, rows in found.items()}
 
 
@@ -133,7 +139,7 @@ def _value(s: _Setting, values: Mapping[str, float], unit: str | None) -> float:
         value = evaluate(s.effect.value, {**values, **s.severities})
     except InputError as error:
         raise InputError(f"{s.who}: {s.effect.name}: {error}") from None
-    return value * units.factor(s.effect.unit, unit) if unit else value
+    return value * units.factor(s.effect.unit, unit) if unit and s.effect.operator != "times" else value
 
 
 def _base(model: Wired, name: str, rows: Sequence[_Setting], values: Mapping[str, float], unit: str | None) -> float:

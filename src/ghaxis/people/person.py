@@ -137,7 +137,8 @@ class Person:
 
     def healthy(self) -> Person:
         """The same person in health: sex, age, height and deviations stay, conditions and their descriptors go."""
-        return replace(self, state=HEALTHY, bmi=None, weight=None, onset={}, given={})
+        kept = {name: value for name, value in self.given.items() if name in ("age", "height")}
+        return replace(self, state=HEALTHY, bmi=None, weight=None, onset={}, given=kept)
 
     def _frame(self) -> dict[str, float]:
         """Age, sex and build as numbers (years, kg/m**2, kg, m)."""
@@ -244,6 +245,8 @@ class Person:
             usual_value = _usual(model, name)
             parameters[name] = _within(name, usual_value, parameters.get(name, usual_value * factor))
         targets, balances, more = _targets(model, made, given, parameters)
+        absent = [n for n, row in made.origin.items() if n not in model.definitions and set(row) - {HEALTHY, "given"}]
+        notes = (*notes, *(f"{n} ({', '.join(made.origin[n])}) is no part of this model" for n in sorted(absent)))
         touched = {*made.origin, *balances.values()}
         usual = {n: _usual(model, n) for n, d in model.definitions.items() if n in touched and d.role in ("cause", "balances")}
         origin = {**made.origin}
