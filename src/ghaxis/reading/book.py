@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +11,11 @@ from pathlib import Path
 from ghaxis import units
 from ghaxis.errors import Mistake, Place, UnitError, nearest
 from ghaxis.reading import dimensions
-from ghaxis.reading.dialect import species_of
+from ghaxis.reading.dialect import names_in, species_of
 from ghaxis.reading.records import Definition, Fragment, Library
 from ghaxis.reading.sources import Source, read_claims, read_sources
+
+BUILD = ("BMI", "weight")
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,27 @@ class Book:
                 break
         return place
 
-    def role(self, name: str, roles: tuple[str, ...], words: str, place: Place) -> Iterator[Mistake]:
-        """A mistake if the name is unknown or has none of the roles; `words` say what is wanted."""
-        good = self.with_role(*roles)
+    @cached_property
+    def descriptors(self) -> tuple[str, ...]:
+        """What a condition may say that a person measures: descriptors, slow states, the build, and rules that rest on one slow state and
+        constants alone (the fat share of the liver)."""
+        slow = self.with_role("slow")
+        rules = {d.name: set(names_in(d.expression)) for d in self.definitions.values() if d.kind == "rule"}
+
+        def rests_on(name: str, seen: frozenset[str]) -> set[str]:
+            """The states behind a rule."""
+            moving = {n for n in rules[name] - rules.keys() if n in self.definitions and self.definitions[n].kind != "constant"}
+            return moving.union(*(rests_on(n, seen | {name}) for n in (rules[name] & rules.keys()) - seen - {name}))
+
+        shares = (
+            name
+            for name in rules
+            if name in BUILD or ((states := rests_on(name, frozenset())) and len(states) == 1 and states <= set(slow))
+        )
+        return (*self.with_role("descriptor"), *slow, *shares)
+
+    def one_of(self, name: str, good: Collection[str], words: str, place: Place) -> Iterator[Mistake]:
+        """A mistake if the name is none of the `good` ones; `words` say what is wanted."""
         if not name or name in good:
             return
         if name in self.definitions:

@@ -11,9 +11,10 @@ from ghaxis.errors import InputError, Mistake, Place, UnitError, nearest
 from ghaxis.reading import arithmetic
 from ghaxis.reading.book import Book
 from ghaxis.reading.document import mistake
-from ghaxis.reading.records import Definition, Effect, Library, MeasureRecord, StudyRecord
+from ghaxis.reading.records import ConditionRecord, Definition, Effect, Library, MeasureRecord, StudyRecord
 from ghaxis.reading.sources import FREE, keys_of, known_words
 from ghaxis.reading.study_checks import study_mistakes
+from ghaxis.reading.tables import severity_number
 
 BODY = ("age", "female", "BMI", "weight", "height")  # what every formula of a condition may read
 
@@ -70,6 +71,7 @@ def _conditions(book: Book) -> Iterator[Mistake]:
         for effect in record.effects:
             yield from _effect(effect, {*record.severities, *BODY, *every}, book)
             used |= _names(effect.value)
+        yield from _computed(record, book)
         for name in sorted(set(record.severities) - used):
             yield Mistake(record.severities[name].place, f"no effect reads the severity '{name}'", severity="warning")
 
@@ -84,29 +86,73 @@ def _names(text: str) -> frozenset[str]:
 
 def _effect(effect: Effect, readable: set[str], book: Book) -> Iterator[Mistake]:
     cause = effect.kind == "cause"
-    roles, words = (("cause",), "a cause") if cause else (("descriptor", "slow"), "a descriptor or a slow state")
-    yield from book.role(effect.name, roles, words, book.at(effect.place, "name"))
-    if effect.name in book.with_role(*roles):
+    good, words = (book.with_role("cause"), "a cause") if cause else (book.descriptors, "a descriptor or a slow state")
+    yield from book.one_of(effect.name, good, words, book.at(effect.place, "name"))
+    if effect.operator == "times":
+        if effect.unit not in ("", "dimensionless", "percent"):
+            what = f"the operator 'times' multiplies {effect.name} by a pure number, not by '{effect.unit}'"
+            yield Mistake(book.at(effect.place, "unit"), what, "dimensionless")
+    elif effect.name in good:
         yield from book.dimension(effect.unit, effect.name, book.at(effect.place, "unit"))
     for name in sorted(_names(effect.value) - readable):
         yield Mistake(book.at(effect.place, "value"), f"unknown name '{name}' in '{effect.value}'", nearest(name, readable))
 
 
+def _computed(record: ConditionRecord, book: Book) -> Iterator[Mistake]:
+    """Every value must be a number at the default and at both ends of each severity, for a man and a woman of usual build."""
+    usual = {name: _level(book.definitions[name]) for name in book.descriptors} | {"age": 40.0, "BMI": 25.0, "weight": 75.0, "height": 1.75}
+    for effect in record.effects:
+        reported = False
+        for female in (0.0, 1.0):
+            for severities in _corners(record):
+                env = {**usual, "female": female, **severities}
+                if reported or not _names(effect.value) <= env.keys():
+                    continue
+                try:
+                    arithmetic.evaluate(effect.value, env)
+                except InputError as error:
+                    reported = True
+                    yield mistake(book.at(effect.place, "value"), error)
+
+
+def _level(definition: Definition) -> float:
+    """The value that the text gives; 1 for a rule."""
+    try:
+        return float(definition.expression)
+    except ValueError:
+        return 1.0
+
+
+def _corners(record: ConditionRecord) -> Iterator[dict[str, float]]:
+    """Severities at their defaults, and each in turn at its ends."""
+    try:
+        usual = {name: severity_number(severity, severity.default) for name, severity in record.severities.items()}
+    except (InputError, UnitError):
+        return  # reported where the file is read
+    yield usual
+    for name, severity in record.severities.items():
+        for end in (*severity.levels.values(), severity.low, severity.high):
+            if end is not None:
+                yield {**usual, name: end}
+
+
 def _days(book: Book) -> Iterator[Mistake]:
+    inputs = book.with_role("input", "cause")
     for day in book.library.days.values():
         for habit in day.habits:
-            yield from book.role(habit.input, ("input", "cause"), "an input", book.at(habit.place, "input"))
+            yield from book.one_of(habit.input, inputs, "an input", book.at(habit.place, "input"))
         for noise in day.noise:
             for name in noise.cvs:
-                yield from book.role(name, ("input", "cause"), "an input", book.at(noise.place, "inputs"))
+                yield from book.one_of(name, inputs, "an input", book.at(noise.place, "inputs"))
 
 
 def _interventions(book: Book) -> Iterator[Mistake]:
+    inputs = book.with_role("input", "cause")
     for record in book.library.interventions.values():
         for name in record.inputs:
-            yield from book.role(name, ("input", "cause"), "an input or a cause", book.at(record.place, name, whole=True))
+            yield from book.one_of(name, inputs, "an input or a cause", book.at(record.place, name, whole=True))
         for window in record.windows:
-            yield from book.role(window.input, ("input", "cause"), "an input or a cause", book.at(window.place, "input"))
+            yield from book.one_of(window.input, inputs, "an input or a cause", book.at(window.place, "input"))
 
 
 # --- measures
