@@ -58,6 +58,7 @@ class Fragment:
     place: Place
 
     def definition(self, name: str) -> Definition | None:
+        """What the file says of a name, or None."""
         return next((d for d in self.definitions if d.name == name), None)
 
 
@@ -173,8 +174,8 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Window:
-    """A window of an intervention on an input: `level` is arithmetic over the parameters; `start` is a clock time ("22:00"), a duration after
-    the act begins ("0 min"), or "" for the act's own start; `lasts` is a duration, or "" for the act's own duration."""
+    """A window of an intervention on an input: `level` is arithmetic over the parameters; `start` is a clock time ("22:00"), a duration
+    after the act begins ("0 min"), or "" for the act's own start; `lasts` is a duration, or "" for the act's own duration."""
 
     input: str
     start: str
