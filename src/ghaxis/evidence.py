@@ -18,10 +18,11 @@ from typing import Literal
 import numpy as np
 
 from ghaxis import units
-from ghaxis.errors import InputError, UnitError, nearest
+from ghaxis.errors import InputError, LibraryError, UnitError, nearest
+from ghaxis.reading import read_study
 from ghaxis.reading.arithmetic import Of, parse_of
 from ghaxis.reading.records import FindingRecord, Library, MeasureRecord, StudyRecord
-from ghaxis.reading.studies import read_study_file
+from ghaxis.reading.study_checks import first_words
 
 Form = Literal["level", "ratio", "relative", "logarithm", "difference", "share", "order"]
 FLOOR = 0.05  # effects below this (5 %) are not told from none
@@ -51,6 +52,7 @@ class Finding:
 
     @property
     def id(self) -> str:
+        """The finding's id in the evidence."""
         return self.record.id
 
     @property
@@ -103,7 +105,7 @@ class Finding:
 
     @property
     def context(self) -> tuple[str, str, str]:
-        """What makes two findings comparable: measure with scale, conditions without severities, what was given before the first reading."""
+        """What makes two findings comparable: measure with scale, conditions without severities, what was given before the reading."""
         arm, at = self.of[0].tokens[0]
         record = self.study.arms[arm]
         state = self.study.people[record.who].state if record.who in self.study.people else ""
@@ -115,9 +117,7 @@ class Finding:
 
 def acts(protocol: str) -> tuple[str, ...]:
     """The words that open the acts of a protocol text, sorted: what was given or done, without dose and time."""
-    pieces = [piece for part in protocol.split(";") for piece in part.split(" then ")]
-    words = [piece.split()[0] for piece in pieces if piece.split()]
-    return tuple(sorted({word for word in words if word != "nothing"}))
+    return tuple(sorted({word for word in first_words(protocol) if word not in ("nothing", "then")}))
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,7 @@ class Study:
 
     @property
     def key(self) -> str:
+        """The paper's key."""
         return self.record.key
 
     @classmethod
@@ -173,12 +174,10 @@ def find_studies(library: Library, asked: Sequence[str | Path | StudyRecord]) ->
             records.append(library.studies[str(one)])
         elif Path(one).is_dir() or Path(one).is_file():
             for path in sorted(Path(one).glob("*.toml")) if Path(one).is_dir() else [Path(one)]:
-                record, mistakes = read_study_file(path, None, library.measures)
-                errors = [m for m in mistakes if m.severity == "error"]
-                if record is None or errors:
-                    failed.append(Unreadable(str(path), "", "; ".join(str(m) for m in errors)))
-                else:
-                    records.append(record)
+                try:
+                    records.append(read_study(path, library))
+                except LibraryError as error:
+                    failed.append(Unreadable(str(path), "", "; ".join(map(str, error.mistakes))))
         else:
             hint = nearest(str(one), library.studies)
             raise InputError(f"no study, file or folder '{one}'" + (f"; did you mean '{hint}'?" if hint else ""))
@@ -247,7 +246,7 @@ def _precision(draft: Finding) -> tuple[float | None, tuple[float, float] | None
 
 @dataclass(frozen=True)
 class References:
-    """What one would say without a model, from the findings of many studies; effects are on the finding's scale, None where nothing is known."""
+    """What one would say without a model, from many findings: effects on the finding's scale, None where nothing is known."""
 
     findings: tuple[Finding, ...]
     _known: Mapping[tuple[str, str, str], tuple[tuple[StudyRecord, float, bool], ...]] = field(init=False, repr=False, compare=False)

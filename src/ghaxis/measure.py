@@ -34,6 +34,7 @@ class Pulses:
 
     @property
     def count(self) -> int:
+        """How many."""
         return len(self.peaks)
 
 
@@ -146,7 +147,7 @@ def decay_half_life(times: Array, values: Array) -> float:
 
 
 def pulse_half_life(times: Array, values: Array, largest: int = 3, upper: float = 0.85, lower: float = 0.2) -> float:
-    """Half-life (hours) from the falling limbs of the largest pulses: the median of log-linear fits between `upper` and `lower` of the peak.
+    """Half-life (hours) from the falling limbs of the largest pulses: median of log-linear fits between `upper` and `lower` of the peak.
 
     Secretion that goes on during the fall lengthens it: this is an upper bound of the half-life of elimination.
     """
@@ -264,7 +265,7 @@ def _onset_share(s: Samples) -> tuple[float, str]:
 
 
 def _decay(s: Samples) -> tuple[float, str]:
-    """Half-life of the decline over the window; where the record says `beyond = "last"`, of what exceeds its last sample, down to a tenth."""
+    """Half-life of the decline over the window; with `beyond = "last"`, of what exceeds its last sample, down to a tenth."""
     if s.options.get("beyond") == "last":
         excess = s.main - s.main[-1]
         high = excess > 0.1 * excess[0]
