@@ -164,7 +164,7 @@ def _measures(book: Book) -> Iterator[Mistake]:
         yield from found
         if record.reads not in READINGS:
             yield Mistake(book.at(record.place, "reads"), f"unknown reading '{record.reads}'", nearest(record.reads, READINGS))
-        elif not found:
+        elif not found and record.unit:
             yield from _measured_unit(record, book)
 
 

@@ -53,6 +53,8 @@ def lines_of(text: str) -> dict[Steps, int]:
             else:
                 table = resolve(parts)
             found[table] = line
+            for i in range(1, len(table)):  # tables that are never opened by themselves begin here
+                found.setdefault(table[:i], line)
             at = header.end()
         elif key := _KEY.match(text, at):
             steps = (*table, *_split_key(key[1]))
@@ -227,12 +229,13 @@ class Table:
         return tuple(row for row in rows if isinstance(row, str))
 
     def unit(self, key: str, default: str = _MISSING) -> str:
-        """A unit that can be read."""
+        """A unit that can be read; "" where it is missing or wrong."""
         value = self.text(key, default)
         try:
             units.same(value, "dimensionless")
         except UnitError as error:
             self.report(key, error)
+            return ""
         return value
 
     def table(self, key: str, required: bool = False) -> Table | None:

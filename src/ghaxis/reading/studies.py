@@ -207,12 +207,11 @@ def _dimensions(
     table: Table, measure: MeasureRecord | None, parsed: list[Of], kind: str, amounts: Mapping[str, str | None], spread: Mapping[str, str]
 ) -> None:
     """Value, ends and spread must be in the unit that `of` over the measure has: its own for a level or difference, none for a ratio."""
-    if measure is None or (kind != "constant" and not parsed):
+    if measure is None or not measure.unit or (kind != "constant" and not parsed):
         return
     try:
-        units.same(measure.unit, "dimensionless")
         degree = parsed[0].degree if parsed else 1
-    except (UnitError, InputError):
+    except InputError:
         return  # reported where it stands
     unit = {0: "dimensionless", 1: measure.unit}.get(degree)
     if unit is None:

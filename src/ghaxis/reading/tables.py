@@ -33,7 +33,8 @@ def formula(table: Table, key: str, known: frozenset[str] | None = None) -> str:
             table.report(None, f"missing key '{key}'")
         return ""
     try:
-        for name in sorted(arithmetic.names(value) - known if known is not None else ()):
+        used = arithmetic.names(value)
+        for name in sorted(used - known) if known is not None else ():
             table.report(key, f"unknown name '{name}' in '{value}'", nearest(name, known or ()))
     except InputError as error:
         table.report(key, error)
@@ -83,14 +84,14 @@ def _severity(name: str, table: Table) -> Severity:
     for key in ("low", "high"):
         ends[key] = None
         text = table.amount(key)
-        if text is not None:
+        if text is not None and unit:
             try:
                 bare = not units.split(text)[1] and units.same(unit, "dimensionless")
                 ends[key] = _severity_number(f"{text} {unit}" if bare else text, unit, {}, key)
             except (InputError, UnitError) as error:
                 table.report(key, error)
     severity = Severity(name, table.text("meaning"), unit, default, ends["low"], ends["high"], levels, table.place)
-    if default:
+    if default and (unit or levels):
         try:
             severity_number(severity, default)
         except (InputError, UnitError) as error:
@@ -172,7 +173,7 @@ def _parameter(name: str, table: Table) -> Parameter:
     unit, default = table.unit("unit", "dimensionless"), table.amount("default")
     if default is None:
         table.report(None, "missing key 'default'")
-    else:
+    elif unit:
         try:
             value, given = units.split(default)
             if given:
