@@ -149,7 +149,6 @@ name = "x"
         (1, "missing key 'title'", None),
         (2, "unknown key 'titel'", "title"),
         (6, "unknown unit 'percnt'", "percent"),
-        (7, "unknown unit 'percnt'", "percent"),
         (10, "fibrosis = 7 is outside its range, 0 to 4", None),
         (15, "grade must be one of light, strong, not 'mild'", None),
         (19, "'steatosis +' is not arithmetic", None),
