@@ -130,16 +130,16 @@ def _outcomes(
     """All arms of a study at once; where that fails, arm by arm, so that one bad arm costs only its own findings."""
     reasons: dict[str, str] = {}
     record = study.record
-    for name, arm in record.arms.items():
+    for name, treated in record.arms.items():
         try:
-            Protocol.parse(arm.do, model.library)
-            persons(record, record.people[arm.who], people, seed)
+            Protocol.parse(treated.do, model.library)
+            persons(record, record.people[treated.who], people, seed)
         except GhaxisError as error:
             reasons[name] = str(error)
     found = Outcomes({}, {}, {})
     good = dataclasses.replace(
         study,
-        record=dataclasses.replace(record, arms={name: arm for name, arm in record.arms.items() if name not in reasons}),
+        record=dataclasses.replace(record, arms={name: one for name, one in record.arms.items() if name not in reasons}),
         findings=tuple(f for f in study.findings if not any(arm in reasons for arm, _ in f.tokens)),
     )
     if good.findings:
