@@ -35,17 +35,28 @@ class Book:
         return {d.name: d for part in reversed(self.parts) for d in reversed(part.definitions)}
 
     @cached_property
-    def units(self) -> dict[str, str]:
-        """Unit of every name as `ghaxis.units` reads it: declared, or derived for rules where their terms agree."""
+    def _inferred(self) -> dimensions.Inferred:
         species = {name: kind for part in self.parts for name, kind in species_of(part).items()}
-        inferred = dimensions.infer(
+        return dimensions.infer(
             tuple(self.definitions.values()),
             {name: only for name, (only, _) in species.items()},
             {name: where for name, (_, where) in species.items()},
             dimensions.read_units(self.library.units),
-        ).units
-        declared = {d.name: units.readable(d.unit, self.library.units) for d in self.definitions.values() if d.unit is not None}
-        return {**{name: dimensions.text_of(unit) for name, unit in inferred.items()}, **declared}
+        )
+
+    @property
+    def unit_mistakes(self) -> tuple[Mistake, ...]:
+        """Sides of rules, rates and sums that differ in unit, and unknown units."""
+        return self._inferred.mistakes
+
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """Unit of every name as `ghaxis.units` reads it: declared, or derived for rules where their terms agree."""
+        derived = {name: dimensions.text_of(unit) for name, unit in self._inferred.units.items()}
+        declared = {
+            d.name: units.readable(d.unit, self.library.units) for d in self.definitions.values() if d.unit and d.unit in self.library.units
+        }
+        return {**derived, **declared}
 
     @cached_property
     def _sources(self) -> tuple[dict[str, Source], list[Mistake]]:
@@ -80,12 +91,15 @@ class Book:
         """The names that have one of the roles."""
         return [d.name for d in self.definitions.values() if d.role in roles]
 
+    def _rows(self, file: str) -> list[str]:
+        if file not in self._lines:
+            paths = [path for path in (Path(self.library.root) / file, Path(file)) if path.is_file()]
+            self._lines[file] = paths[0].read_text(encoding="utf-8").splitlines() if paths else []
+        return self._lines[file]
+
     def at(self, place: Place, key: str, whole: bool = False) -> Place:
         """The line of `key = ` in the table that begins at `place` (in the whole file where asked); `place` itself where it has none."""
-        if place.file not in self._lines:
-            paths = [path for path in (Path(self.library.root) / place.file, Path(place.file)) if path.is_file()]
-            self._lines[place.file] = paths[0].read_text(encoding="utf-8").splitlines() if paths else []
-        rows = self._lines[place.file]
+        rows = self._rows(place.file)
         wanted = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=")
         for i in range(0 if whole else place.line, len(rows)):
             if wanted.match(rows[i]):
@@ -93,6 +107,11 @@ class Book:
             if not whole and rows[i].lstrip().startswith("["):
                 break
         return place
+
+    def line_with(self, place: Place, start: str, word: str) -> Place:
+        """The first line of a file that begins with `start` and holds the word; the file's `place` where none does."""
+        wanted = re.compile(rf"{re.escape(start)}.*(?<!\w){re.escape(word)}(?!\w)" if word else re.escape(start))
+        return next((Place(place.file, i) for i, row in enumerate(self._rows(place.file), 1) if wanted.match(row)), place)
 
     @cached_property
     def descriptors(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from ghaxis.errors import InputError, Mistake, Place, UnitError, nearest
 from ghaxis.reading import arithmetic
 from ghaxis.reading.book import Book
 from ghaxis.reading.document import mistake
+from ghaxis.reading.fragment_checks import fragment_mistakes
 from ghaxis.reading.records import ConditionRecord, Definition, Effect, Library, MeasureRecord, StudyRecord
 from ghaxis.reading.sources import FREE, keys_of, known_words
 from ghaxis.reading.study_checks import study_mistakes
@@ -43,7 +44,7 @@ def check_library(library: Library) -> list[Mistake]:
         *_days(book),
         *_interventions(book),
         *_measures(book),
-        *_roles(book),
+        *fragment_mistakes(book),
         *_sources(book),
     ]
     for study in library.studies.values():
@@ -208,44 +209,7 @@ def _measured_unit(record: MeasureRecord, book: Book) -> Iterator[Mistake]:
         yield mistake(record.place, error)
 
 
-# --- fragments and sources
-
-
-def _roles(book: Book) -> Iterator[Mistake]:
-    balanced: dict[str, Definition] = {}
-    slow = set(book.with_role("slow"))
-    for definition in (d for part in book.parts for d in part.definitions):
-        yield from _spread(definition, book)
-        if definition.role not in ("reference", "balances"):
-            continue
-        words = "reference of" if definition.role == "reference" else "balances"
-        of = definition.role_of
-        if not of:
-            yield Mistake(definition.place, f"the role '{words}' of {definition.name} names nothing; write '{words} NAME'")
-        elif of not in book.definitions:
-            yield Mistake(definition.place, f"'{words} {of}': unknown name '{of}'", nearest(of, book.definitions))
-        elif definition.role == "reference":
-            if definition.unit is not None:
-                yield from book.dimension(definition.unit, of, definition.place)
-        else:
-            first = balanced.setdefault(of, definition)
-            if first.name != definition.name:
-                yield Mistake(definition.place, f"{of} is already balanced by {first.name} ({first.place})")
-            if of not in slow:
-                yield Mistake(definition.place, f"{of} is balanced but has not the role 'slow'", nearest(of, slow))
-
-
-def _spread(definition: Definition, book: Book) -> Iterator[Mistake]:
-    """An sd must be in the unit of the number it belongs to."""
-    kind, _, rest = definition.spread.strip().partition(" ")
-    if kind != "sd" or definition.name not in book.units:
-        return
-    try:
-        amount, unit = units.split(rest)
-        units.convert(amount, units.readable(unit, book.library.units) or "dimensionless", book.units[definition.name])
-    except (InputError, UnitError):
-        shown = book.shown(definition.name)
-        yield Mistake(definition.place, f"the spread of {definition.name}, '{rest}', is not in its dimension", f"sd X {shown}")
+# --- sources
 
 
 def _sources(book: Book) -> Iterator[Mistake]:
