@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 
@@ -286,6 +287,12 @@ def bounded(generator: np.random.Generator) -> float:
             return z
 
 
+@cache
+def _read(expression: str) -> frozenset[str]:
+    """The names that an expression reads."""
+    return names(expression)
+
+
 def _within(name: str, usual: float, value: float) -> float:
     """A share (by its name, `f_` or `F_`) that is usually at most 1 stays so."""
     return min(value, 1.0) if name.startswith(("f_", "F_")) and usual <= 1.0 else value
@@ -307,7 +314,7 @@ def _state_behind(model: Wired, name: str) -> str | None:
         if definition is None or definition.kind != "rule" or definition.name in seen:
             continue
         seen.add(definition.name)
-        read = names(definition.expression)
+        read = _read(definition.expression)
         found |= read & set(model.slow)
         open_ += sorted(read - set(model.slow))
     return found.pop() if len(found) == 1 else None
@@ -339,24 +346,30 @@ def _targets(
 
 
 def _inverted(model: Wired, rule: str, state: str, value: float, parameters: Mapping[str, float]) -> float:
-    """The level of `state` at which the rule has the value, by bisection on a logarithmic scale (rules of one state are monotone)."""
+    """The level of `state` at which the rule has the value, by regula falsi (Illinois) on a logarithmic scale: rules of one state are
+    monotone."""
 
-    def at(level: float) -> float:
-        return _evaluated(model, rule, {**parameters, state: level})
+    def miss(x: float) -> float:
+        return _evaluated(model, rule, {**parameters, state: math.exp(x)}) - value
 
-    usual = evaluate(model.definitions[state].expression, {}) or 1.0
-    low, high = usual * 1e-6, usual * 1e6
-    rising = at(high) > at(low)
-    least, most = sorted((at(low), at(high)))
-    if not least < value < most:
+    usual = math.log(_usual(model, state) or 1.0)
+    low, high = usual - 14.0, usual + 14.0
+    at_low, at_high = miss(low), miss(high)
+    if not min(at_low, at_high) < 0 < max(at_low, at_high):
+        least, most = sorted((at_low + value, at_high + value))
         raise DomainError(f"{rule} = {value:g} is not possible: it lies between {least:.3g} and {most:.3g}")
+    x = low
     for _ in range(200):
-        middle = math.sqrt(low * high)
-        if (at(middle) < value) == rising:
-            low = middle
+        x = high - at_high * (high - low) / (at_high - at_low)
+        at_x = miss(x)
+        if abs(at_x) <= 1e-14 * abs(value) or high - low == 0:
+            break
+        if at_x * at_high < 0:
+            low, at_low = high, at_high
         else:
-            high = middle
-    return math.sqrt(low * high)
+            at_low /= 2
+        high, at_high = x, at_x
+    return math.exp(x)
 
 
 def _evaluated(model: Wired, name: str, known: dict[str, float]) -> float:
@@ -364,7 +377,7 @@ def _evaluated(model: Wired, name: str, known: dict[str, float]) -> float:
         definition: Definition = model.definitions[name]
         if definition.kind not in ("constant", "state", "species", "rule"):
             raise UnitError(f"'{name}' cannot be computed for a person at rest")
-        for needed in names(definition.expression):
+        for needed in _read(definition.expression):
             known[needed] = _evaluated(model, needed, known)
         known[name] = evaluate(definition.expression, known)
     return known[name]

@@ -127,7 +127,7 @@ def _act_end(act: Act, library: Library, begin: float) -> float:
     if timing.repeats and timing.times is None:
         return until if until is not None else _NEVER
     if timing.repeats or length is not None:
-        last = max(occurrences(timing, begin, _NEVER))
+        last = max(occurrences(timing, begin, _NEVER), default=start)
         return max(last + (length or 0.0), until or 0.0)
     return until if until is not None else _NEVER
 
