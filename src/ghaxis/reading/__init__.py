@@ -10,13 +10,15 @@ from typing import TypeVar
 
 from ghaxis.errors import LibraryError, Mistake, Place
 from ghaxis.reading.checks import check_library, check_study
+from ghaxis.reading.document import name_of, unreadable
 from ghaxis.reading.fragments import read_fragment, read_therapy
 from ghaxis.reading.records import Fragment, Library, StudyRecord
+from ghaxis.reading.sources import citations
 from ghaxis.reading.states import ParsedCondition, parse_state
 from ghaxis.reading.studies import read_study_file
 from ghaxis.reading.tables import read_condition, read_day, read_intervention, read_measures
 
-__all__ = ["ParsedCondition", "check", "check_study", "packaged_root", "parse_state", "read_library", "read_study"]
+__all__ = ["ParsedCondition", "check", "check_study", "citations", "packaged_root", "parse_state", "read_library", "read_study"]
 
 Record = TypeVar("Record")
 
@@ -62,7 +64,10 @@ def _read(root: Path) -> Library:
     def every(folder: str, ending: str, read: Callable[[Path, Path], tuple[Record | None, Iterable[Mistake]]]) -> dict[str, Record]:
         records: dict[str, Record] = {}
         for path in sorted((root / folder).glob(f"*.{ending}")):
-            record, found = read(path, root)
+            try:
+                record, found = read(path, root)
+            except (OSError, UnicodeDecodeError) as error:
+                record, found = None, [unreadable(name_of(path, root), error)]
             mistakes.extend(found)
             if record is not None:
                 records[path.stem] = record

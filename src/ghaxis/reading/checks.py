@@ -227,6 +227,9 @@ def _sources(book: Book) -> Iterator[Mistake]:
                 yield Mistake(place, f"the source '{key.rstrip(':')}' is no known study or finding", hint or nearest(key, words))
     for study in book.library.studies.values():
         fixed = book.sources[study.key].use if study.key in book.sources else ""
+        if not fixed and study.use in ("calibration", "validation"):
+            what = f"'{study.key}' is not in the index of studies; a study that was added later is 'extra'"
+            yield Mistake(book.at(study.place, "use"), what, "extra", "warning")
         if fixed and study.use in ("calibration", "validation") and study.use != fixed:
             yield Mistake(book.at(study.place, "use"), f"'{study.key}' is fixed as {fixed} and cannot be used for {study.use}", fixed)
 

@@ -115,6 +115,12 @@ def name_of(path: Path, root: Path | None) -> str:
     return str(path)
 
 
+def unreadable(file: str, error: OSError | UnicodeDecodeError) -> Mistake:
+    """The mistake of a file that is not there, may not be opened, or is no UTF-8 text."""
+    why = error.strerror or "no such file" if isinstance(error, OSError) else "it is not UTF-8 text"
+    return Mistake(Place(file), f"cannot be read: {why[0].lower()}{why[1:]}")
+
+
 @dataclass(frozen=True)
 class Document:
     """One file: its values, the line of each, and the mistakes found so far (`values` is empty where the text is not TOML)."""
@@ -137,7 +143,7 @@ class Document:
             what = "not TOML: " + re.sub(r"\s*\(at .*\)", "", str(error))
             return Document(path, file, {}, {}, [Mistake(Place(file, int(at[1]) if at else text.count("\n") + 1), what)])
         except (OSError, UnicodeDecodeError) as error:
-            return Document(path, file, {}, {}, [Mistake(Place(file), f"cannot be read: {error}")])
+            return Document(path, file, {}, {}, [unreadable(file, error)])
 
     def place(self, steps: Steps) -> Place:
         """Where a value stands; its nearest surrounding table where the text has no such key."""
@@ -281,6 +287,18 @@ def clock(table: Table, key: str, default: str = _MISSING) -> str:
             units.clock(text, key)
         except InputError as error:
             table.report(key, error)
+    return text
+
+
+def span(table: Table, key: str, default: str = "") -> str:
+    """A text that is a duration, or two of them ("30 min to 2 h")."""
+    text = table.text(key, default)
+    try:
+        ends = [units.hours(part, key) for part in text.split(" to ")] if text else []
+        if len(ends) > 2 or (len(ends) == 2 and ends[1] < ends[0]):
+            table.report(key, f"{key} = '{text}': write one duration, or an earlier and a later one like '30 min to 2 h'")
+    except (InputError, UnitError) as error:
+        table.report(key, error)
     return text
 
 

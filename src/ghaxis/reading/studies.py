@@ -10,7 +10,7 @@ from typing import Any
 from ghaxis import units
 from ghaxis.errors import InputError, Mistake, UnitError, nearest
 from ghaxis.reading.arithmetic import Of, parse_of
-from ghaxis.reading.document import Document, Table, clock, named
+from ghaxis.reading.document import Document, Table, clock, named, span
 from ghaxis.reading.records import ArmRecord, FindingRecord, MeasureRecord, PeopleRecord, StudyRecord
 
 SEEN = ("fulltext", "abstract", "secondary", "memory")
@@ -166,7 +166,7 @@ def _finding(table: Table, study: str, setting: str, arms: Mapping[str, ArmRecor
         table.word("bound", BOUNDS, "") or None,
         expect,
         table.text("claim", "") or None,
-        table.text("window", "") or None,
+        span(table, "window") or None,
         table.text("note", ""),
         table.place,
     )

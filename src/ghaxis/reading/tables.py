@@ -8,7 +8,7 @@ from pathlib import Path
 from ghaxis import units
 from ghaxis.errors import InputError, Mistake, Place, UnitError, nearest
 from ghaxis.reading import arithmetic
-from ghaxis.reading.document import Document, Table, clock, duration, named
+from ghaxis.reading.document import Document, Table, clock, duration, named, span
 from ghaxis.reading.records import (
     ConditionRecord,
     DayRecord,
@@ -237,23 +237,12 @@ def _measure(name: str, table: Table) -> MeasureRecord:
         table.text("of"),
         table.unit("unit"),
         table.text("reads"),
-        _span(table, "window", "0 h"),
+        span(table, "window", "0 h"),
         duration(table, "sampling", ""),
         {k: v for k, v in table.values.items() if k not in _MEASURE_KEYS},
         table.text("source", ""),
         table.place,
     )
-
-
-def _span(table: Table, key: str, default: str) -> str:
-    """A duration, or two of them ("0 h to 2 h")."""
-    text = table.text(key, default)
-    for part in text.split(" to ") if text else ():
-        try:
-            units.hours(part, key)
-        except (InputError, UnitError) as error:
-            table.report(key, error)
-    return text
 
 
 def read_measures(path: Path, root: Path | None = None) -> tuple[dict[str, MeasureRecord], list[Mistake]]:
