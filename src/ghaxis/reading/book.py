@@ -132,31 +132,33 @@ class Book:
         )
         return (*self.with_role("descriptor"), *slow, *shares)
 
-    def one_of(self, name: str, good: Collection[str], words: str, place: Place) -> Iterator[Mistake]:
-        """A mistake if the name is none of the `good` ones; `words` say what is wanted."""
-        if not name or name in good:
-            return
-        if name in self.definitions:
-            found = self.definitions[name]
-            called = f"a {found.kind}" + (f" with the role '{found.role}'" if found.role else " without a role")
-            yield Mistake(place, f"'{name}' is {called}; only {words} can be set here", nearest(name, [g for g in good if g != name]))
-        else:
-            yield Mistake(place, f"unknown name '{name}'; only {words} can be set here", nearest(name, good))
-
-    def dimension(self, given: str, name: str, place: Place) -> Iterator[Mistake]:
-        """A mistake if the unit has not the dimension of the name; an unreadable unit is reported where the file is read."""
-        wanted = self.units.get(name)
-        if wanted is None or not given:
-            return
-        try:
-            if not units.same(units.readable(given, self.library.units), wanted):
-                yield Mistake(place, f"'{given}' has not the dimension of {name}, which is in {self.shown(name)}", self.shown(name))
-        except UnitError:
-            return
-
     def shown(self, name: str) -> str:
         """The unit of a name in common words ("ng/L")."""
         table = dimensions.read_units(self.library.units)
         definition = self.definitions[name]
         unit = table.get(definition.unit) if definition.unit else None
         return dimensions.text_of(unit) if unit else self.units[name]
+
+
+def unlisted(book: Book, name: str, good: Collection[str], words: str, place: Place) -> Iterator[Mistake]:
+    """A mistake if the name is none of the `good` ones; `words` say what is wanted."""
+    if not name or name in good:
+        return
+    if name in book.definitions:
+        found = book.definitions[name]
+        called = f"a {found.kind}" + (f" with the role '{found.role}'" if found.role else " without a role")
+        yield Mistake(place, f"'{name}' is {called}; only {words} can be set here", nearest(name, [g for g in good if g != name]))
+    else:
+        yield Mistake(place, f"unknown name '{name}'; only {words} can be set here", nearest(name, good))
+
+
+def wrong_dimension(book: Book, given: str, name: str, place: Place) -> Iterator[Mistake]:
+    """A mistake if the unit has not the dimension of the name; an unreadable unit is reported where the file is read."""
+    wanted = book.units.get(name)
+    if wanted is None or not given:
+        return
+    try:
+        if not units.same(units.readable(given, book.library.units), wanted):
+            yield Mistake(place, f"'{given}' has not the dimension of {name}, which is in {book.shown(name)}", book.shown(name))
+    except UnitError:
+        return

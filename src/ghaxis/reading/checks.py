@@ -9,7 +9,7 @@ from types import MappingProxyType
 from ghaxis import units
 from ghaxis.errors import InputError, Mistake, Place, UnitError, nearest
 from ghaxis.reading import arithmetic
-from ghaxis.reading.book import Book
+from ghaxis.reading.book import Book, unlisted, wrong_dimension
 from ghaxis.reading.document import mistake
 from ghaxis.reading.fragment_checks import fragment_mistakes
 from ghaxis.reading.records import ConditionRecord, Definition, Effect, Library, MeasureRecord, StudyRecord
@@ -88,13 +88,13 @@ def _names(text: str) -> frozenset[str]:
 def _effect(effect: Effect, readable: set[str], book: Book) -> Iterator[Mistake]:
     cause = effect.kind == "cause"
     good, words = (book.with_role("cause"), "a cause") if cause else (book.descriptors, "a descriptor or a slow state")
-    yield from book.one_of(effect.name, good, words, book.at(effect.place, "name"))
+    yield from unlisted(book, effect.name, good, words, book.at(effect.place, "name"))
     if effect.operator == "times":
         if effect.unit not in ("", "dimensionless", "percent"):
             what = f"the operator 'times' multiplies {effect.name} by a pure number, not by '{effect.unit}'"
             yield Mistake(book.at(effect.place, "unit"), what, "dimensionless")
     elif effect.name in good:
-        yield from book.dimension(effect.unit, effect.name, book.at(effect.place, "unit"))
+        yield from wrong_dimension(book, effect.unit, effect.name, book.at(effect.place, "unit"))
     for name in sorted(_names(effect.value) - readable):
         yield Mistake(book.at(effect.place, "value"), f"unknown name '{name}' in '{effect.value}'", nearest(name, readable))
 
@@ -141,19 +141,19 @@ def _days(book: Book) -> Iterator[Mistake]:
     inputs = book.with_role("input", "cause")
     for day in book.library.days.values():
         for habit in day.habits:
-            yield from book.one_of(habit.input, inputs, "an input", book.at(habit.place, "input"))
+            yield from unlisted(book, habit.input, inputs, "an input", book.at(habit.place, "input"))
         for noise in day.noise:
             for name in noise.cvs:
-                yield from book.one_of(name, inputs, "an input", book.at(noise.place, "inputs"))
+                yield from unlisted(book, name, inputs, "an input", book.at(noise.place, "inputs"))
 
 
 def _interventions(book: Book) -> Iterator[Mistake]:
     inputs = book.with_role("input", "cause")
     for record in book.library.interventions.values():
         for name in record.inputs:
-            yield from book.one_of(name, inputs, "an input or a cause", book.at(record.place, name, whole=True))
+            yield from unlisted(book, name, inputs, "an input or a cause", book.at(record.place, name, whole=True))
         for window in record.windows:
-            yield from book.one_of(window.input, inputs, "an input or a cause", book.at(window.place, "input"))
+            yield from unlisted(book, window.input, inputs, "an input or a cause", book.at(window.place, "input"))
 
 
 # --- measures

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ghaxis import units
 from ghaxis.errors import InputError, Mistake, Place, UnitError, nearest
-from ghaxis.reading.book import Book
+from ghaxis.reading.book import Book, wrong_dimension
 from ghaxis.reading.records import Definition, Fragment
 
 
@@ -65,7 +65,7 @@ def _variant(variant: Fragment, book: Book) -> Iterator[Mistake]:
         yield Mistake(_header(variant, "offers", book, ""), f"'{name}', which {original.name} offers and others need, is not offered here")
     for definition in variant.definitions:
         if definition.name in original.offers and definition.unit and definition.name in book.definitions:
-            yield from book.dimension(definition.unit, definition.name, definition.place)
+            yield from wrong_dimension(book, definition.unit, definition.name, definition.place)
 
 
 def _ports(book: Book) -> Iterator[Mistake]:
@@ -97,7 +97,7 @@ def _roles(book: Book) -> Iterator[Mistake]:
             yield Mistake(definition.place, f"'{words} {of}': unknown name '{of}'", nearest(of, book.definitions))
         elif definition.role == "reference":
             if definition.unit is not None:
-                yield from book.dimension(definition.unit, of, definition.place)
+                yield from wrong_dimension(book, definition.unit, of, definition.place)
         else:
             first = balanced.setdefault(of, definition)
             if first.name != definition.name:
