@@ -63,13 +63,16 @@ def tolerances(engine: Compiled) -> Tolerances:
 
 
 def breaks(model: Model, course: Course, end: float) -> Breaks:
-    """All that comes from outside in one course up to inner time `end`, sorted; the protocol's paths win over habits at one moment."""
-    paths: list[Path] = list(day_paths(course.day, 0.0, end))
+    """All that comes from outside in one course up to inner time `end`, sorted; what is done holds an input against habits and noise."""
+    beneath: list[Path] = list(day_paths(course.day, 0.0, end))
     if course.tape is not None:
-        paths += noise_paths(course.day, stream(course.tape, "tape", course.who), 0.0, end)
-    schedule = course.protocol.schedule(model.library, course.person.weight, course.zero, end)
-    paths += [Path(course.zero + p.time, p.name, p.value) for p in course.person.switches]
-    paths += [*course.paths, *schedule.paths]
+        beneath += noise_paths(course.day, stream(course.tape, "tape", course.who), 0.0, end)
+    beneath += [Path(course.zero + s.time, s.name, s.value) for s in course.person.switches]
+    schedule = course.protocol.schedule(
+        model.library, course.person.weight, course.zero, end,
+        surface_m2=course.person.surface, base=course.person.parameters, beneath=beneath, inferred=model.unit,
+    )  # fmt: skip
+    paths: list[Path] = [*course.paths, *schedule.paths]
     known = set(model.names)
     paths = sorted((p for p in paths if p.name in known and 0.0 <= p.time < end), key=lambda p: p.time)
     impulses: list[Impulse] = sorted((i for i in schedule.impulses if i.time < end), key=lambda i: i.time)
