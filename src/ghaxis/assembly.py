@@ -46,8 +46,8 @@ class Flat:
 def flatten(fragments: Sequence[Fragment], definitions: Mapping[str, Definition], unit_texts: Mapping[str, str]) -> Flat:
     """Join fragments into one text, each rule with its unit.
 
-    `unit_texts` are the unit ids and what they mean. `definitions` are those that hold (a port is the sum of its therapies there, a held name an input), whatever a fragment's own text says of
-    that name. Unit ids keep their names; a unit that no id means gets one.
+    `unit_texts` are the unit ids and what they mean. `definitions` are those that hold, whatever a fragment's own text says of that name: a
+    port is the sum of its therapies there, a held name an input. Unit ids keep their names; a unit that no id means gets one.
     """
     units = Units.read(unit_texts)
     species = {name: kind for f in fragments for name, kind in species_of(f).items() if definitions[name].kind == "species"}

@@ -39,7 +39,11 @@ class Level:
 
 @dataclass(frozen=True)
 class Joined:
-    """Fragments in use (holds written into them), and all definitions by name. `borrowed` are constants of fragments that are not in use."""
+    """Fragments in use (holds written into them) and all definitions by name.
+
+    `missing` are names that nothing defines, each with the fragments that read it; `twice` are names defined more than once; `borrowed` are
+    constants of fragments that are not in use.
+    """
 
     fragments: tuple[Fragment, ...]
     definitions: Mapping[str, Definition]
@@ -49,7 +53,10 @@ class Joined:
 
 
 def chosen(library: Library, parts: Sequence[str] | None, variants: Sequence[str], therapies: Sequence[str]) -> tuple[Fragment, ...]:
-    """The fragments that a model is made of, variants in the place of what they replace, then its therapies. Raises InputError for unknown names."""
+    """The fragments that a model is made of, variants in the place of what they replace, then its therapies.
+
+    Raises InputError for unknown names.
+    """
     for names, known, what in (
         (parts or (), library.fragments, "part"),
         (variants, library.variants, "variant"),

@@ -18,7 +18,7 @@ from ghaxis.errors import InputError, LibraryError, Mistake, Place, nearest
 from ghaxis.explanation import Explanation, explain
 from ghaxis.joining import Hold, Joined, Level, chosen, join, replaces
 from ghaxis.reading import read_library
-from ghaxis.reading.dimensions import Units, antimony_of
+from ghaxis.reading.dimensions import antimony_of
 from ghaxis.reading.records import Definition, Fragment, Library
 from ghaxis.reading.sources import citations
 from ghaxis.reading.values import initial_values
@@ -63,9 +63,9 @@ class Model:
     def hold(self, what: Mapping[str, Any]) -> Model:
         """The model in which names are held.
 
-        {"IGF1_free": way} holds a name for all its users: it becomes an input of that name and has no equation any more. {"socs": {"TNF": way}}
-        holds what one part sees: the input `socs__TNF`. A way is "healthy" (the course of the person's healthy self), "path" (set from
-        outside, at first its level at the start), or a number with its unit.
+        {"IGF1_free": way} holds a name for all its users: it becomes an input of that name and has no equation any more.
+        {"socs": {"TNF": way}} holds what one part sees: the input `socs__TNF`. A way is "healthy" (the course of the person's healthy
+        self), "path" (set from outside, at first its level at the start), or a number with its unit.
         """
         model = self._holding(what)
         model._demand()

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ghaxis.errors import Mistake, Place, nearest
+from ghaxis.reading.dimensions import read_units
 from ghaxis.reading.records import Definition, Fragment, Kind
 
 ROLES = ("cause", "slow", "descriptor", "input", "port")
 RELATIONS = ("balances", "reference")
-FUNCTIONS = ("exp", "ln", "log10", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")
+FUNCTIONS = ("exp", "ln", "log10", "sqrt", "sin", "cos", "tanh")  # what every engine has, with derivatives
 SYMBOLS = ("time", "pi")
 HEADER = ("needs", "offers", "status", "form", "route", "iu_per_mg", "molar_mass")
 
@@ -28,44 +29,10 @@ _LITERAL_UNIT = re.compile(rf"(?<![\w.]){_NUMBER}\s+([A-Za-z_]\w*)")
 _FORBIDDEN = re.compile(r"\b(piecewise|floor|ceil|ceiling|abs|max|min|event|at|log|delay|rateOf)\b")
 _INSTEAD = {"log": "'log' is ambiguous: write ln or log10", "at": "an event ('at')", "event": "an event"}
 _ASKED = {"assumed": "why", "fitted": "to what", "textbook": "which"}
-_RESERVED = {
-    "at",
-    "in",
-    "has",
-    "is",
-    "unit",
-    "model",
-    "module",
-    "end",
-    "species",
-    "substanceOnly",
-    "compartment",
-    "const",
-    "var",
-    "formula",
-    "ext",
-    "function",
-    "import",
-    "event",
-    "after",
-    "gene",
-    "DNA",
-    "operator",
-    "reaction",
-    "delete",
-    "avogadro",
-    "infinity",
-    "notanumber",
-    "true",
-    "false",
-    "exponentiale",
-    "substance",
-    "extent",
-    "volume",
-    "area",
-    "length",
-    "time_unit",
-}
+_RESERVED = frozenset(
+    "at in has is unit model module end species substanceOnly compartment const var formula ext function import event after gene DNA operator "
+    "reaction delete avogadro infinity notanumber true false exponentiale substance extent volume area length time_unit".split()
+)
 
 _ODD = re.compile(r"\*\*|[^\w\s.+\-*/^()]")
 
@@ -213,7 +180,7 @@ def _read_statement(statement: str, place: Place, draft: Draft) -> str | None:
     if match := _UNIT.match(statement):
         if match[1] in draft.units:
             draft.wrong(place, f"unit {match[1]} is defined twice")
-        draft.units[match[1]] = match[2]
+        draft.units[match[1]] = _unit_text(match[2], match[1], place, draft)
         return None
     if match := _SPECIES.match(statement):
         _use(match[3], place, draft)
@@ -246,6 +213,16 @@ def _read_statement(statement: str, place: Place, draft: Draft) -> str | None:
         return _read_value(match[1], match[2], place, draft)
     draft.wrong(place, f"cannot be read as a statement: '{statement}'")
     return None
+
+
+def _unit_text(text: str, name: str, place: Place, draft: Draft) -> str:
+    if match := re.search(r"(?<![\w.])(\d[\w.+-]*)\s+([A-Za-z]\w*)\s*\^", text):
+        draft.wrong(place, f"unit {name}: '{match[0]}' reads in two ways: write '({match[1]} {match[2]})^'")
+    elif name not in read_units({name: text}):
+        draft.wrong(
+            place, f"unit {name}: '{text}' cannot be read as a product of SBML's units (gram, litre, mole, second, metre, joule ...)"
+        )
+    return text.strip()
 
 
 def _read_rate(name: str, expression: str, place: Place, draft: Draft) -> str:

@@ -136,9 +136,9 @@ def _unit_value(node: ast.expr, known: Mapping[str, Unit]) -> Unit | float:
         case ast.Name(id=name):
             return known[name]
         case ast.UnaryOp(op=ast.USub(), operand=inner):
-            value = _unit_value(inner, known)
-            if isinstance(value, float):
-                return -value
+            negated = _unit_value(inner, known)
+            if isinstance(negated, float):
+                return -negated
         case ast.BinOp(left=left, op=operator, right=right):
             a, b = _unit_value(left, known), _unit_value(right, known)
             if isinstance(a, float) and isinstance(b, float):
@@ -187,6 +187,11 @@ def _written(parts: Sequence[tuple[str, float]]) -> str:
 
 
 def antimony_of(unit: Unit) -> str:
-    """A unit as the right-hand side of an Antimony `unit` statement."""
-    parts = [f"{name}^{power:g}" if power > 0 else f"{name}^({power:g})" for name, power in zip(BASE, unit.exponents, strict=True) if power]
-    return " * ".join([f"{unit.factor!r} {parts[0]}", *parts[1:]]) if parts else f"{unit.factor!r} dimensionless"
+    """A unit as the right-hand side of an Antimony `unit` statement, in which a factor belongs under the power of what follows it."""
+    powers = [(name, power) for name, power in zip(BASE, unit.exponents, strict=True) if power]
+    if not powers:
+        return f"{unit.factor!r} dimensionless"
+    parts = [f"({unit.factor ** (1 / powers[0][1])!r} {powers[0][0]})^{powers[0][1]:g}"] + [
+        f"{name}^{power:g}" for name, power in powers[1:]
+    ]
+    return " * ".join(parts)

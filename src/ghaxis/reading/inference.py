@@ -193,8 +193,8 @@ def _literal(node: ast.expr) -> float | None:
         case ast.Constant(value=int() | float() as value):
             return float(value)
         case ast.UnaryOp(op=ast.USub(), operand=inner):
-            value = _literal(inner)
-            return None if value is None else -value
+            negated = _literal(inner)
+            return None if negated is None else -negated
         case ast.BinOp(left=left, op=ast.Div(), right=right):
             a, b = _literal(left), _literal(right)
             return None if a is None or b is None else a / b
