@@ -1,0 +1,121 @@
+"""From LLVM IR to functions of this process: the one door for llvmlite, and the cache of compiled code on disk."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import llvmlite
+import llvmlite.binding as llvm
+import platformdirs
+
+_DIGEST = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """Compiled code in memory: the address of its one outside function lives as long as this does."""
+
+    address: int
+    _holder: object
+
+
+@functools.cache
+def _host() -> tuple[llvm.TargetMachine, llvm.LLJIT]:
+    """This machine's code generator and linker."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    machine = target.create_target_machine(cpu=cpu(), features=features(), opt=2, reloc="pic", codemodel="jitdefault", jit=True)
+    return machine, llvm.create_lljit_compiler(machine)
+
+
+@functools.cache
+def cpu() -> str:
+    """The processor as LLVM calls it."""
+    return str(llvm.get_host_cpu_name())
+
+
+@functools.cache
+def features() -> str:
+    """What the processor can do."""
+    return str(llvm.get_host_cpu_features().flatten())
+
+
+def has(feature: str) -> bool:
+    """Whether the processor has a feature, as LLVM names it."""
+    return f"+{feature}" in features().split(",")
+
+
+def widest() -> int:
+    """How many numbers fit the processor's vector registers."""
+    return 8 if has("avx512f") else 4 if has("avx") else 2
+
+
+def cache_folder() -> Path:
+    """Where compiled code is kept between runs."""
+    return Path(platformdirs.user_cache_dir("ghaxis")) / "compiled"
+
+
+def digest(*parts: str) -> str:
+    """A name for compiled code: of what it was made from, the processor and the compiler."""
+    made = "\0".join((*parts, cpu(), features(), llvmlite.__version__, llvm.get_process_triple()))
+    return hashlib.sha256(made.encode()).hexdigest()
+
+
+def load(key: str, function: str, write: Callable[[], str]) -> Loaded:
+    """The function of the module with this key: from the cache, or compiled from the text that `write` gives.
+
+    A file that is damaged or cannot be read is made anew; files appear whole or not at all, so processes may race.
+    """
+    where = cache_folder() / f"{key}.o"
+    image = _read(where)
+    if image is None:
+        image = compile_text(write())
+        _write(where, image)
+    library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(function).link(_host()[1], f"ghaxis_{key[:24]}_{_serial()}")
+    return Loaded(int(library[function]), library)
+
+
+def compile_text(text: str) -> bytes:
+    """LLVM IR as an object file of this machine."""
+    machine = _host()[0]
+    module = llvm.parse_assembly(text)
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    return bytes(machine.emit_object(module))
+
+
+@functools.cache
+def _counter() -> list[int]:
+    return [0]
+
+
+def _serial() -> int:
+    _counter()[0] += 1
+    return _counter()[0]
+
+
+def _read(where: Path) -> bytes | None:
+    try:
+        data = where.read_bytes()
+    except OSError:
+        return None
+    image = data[_DIGEST:]
+    return image if data[:_DIGEST] == hashlib.sha256(image).digest() and image else None
+
+
+def _write(where: Path, image: bytes) -> None:
+    """A cache that cannot be written is no mistake: the next process compiles again."""
+    try:
+        where.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=where.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(hashlib.sha256(image).digest() + image)
+        os.replace(name, where)
+    except OSError:
+        return

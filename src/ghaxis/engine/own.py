@@ -1,0 +1,144 @@
+"""The engine of this package: the model and the whole integration compiled to machine code, one lane or a vector of lanes at a time.
+
+Default use: `OwnEngine().compile(sbml, watched).run(batch, Tolerances(1e-3, 1e-6))`. Rodas4; `relative` is the error of a step relative to
+each state's largest magnitude so far, `absolute` adds a floor relative to its first level (or 1 where that is 0).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ghaxis.engine import machine
+from ghaxis.engine.contract import Answer, Array, Batch, Failure, Tolerances
+from ghaxis.engine.emit import Layout, ModelCode, module, reads
+from ghaxis.engine.expressions import System, read_system
+from ghaxis.engine.lanes import Block, pack
+from ghaxis.engine.loop import TOO_MANY, Writer
+from ghaxis.engine.methods import METHODS
+from ghaxis.engine.values import Shape
+from ghaxis.errors import InputError, nearest
+
+
+@dataclass(frozen=True)
+class OwnEngine:
+    """Compiles once per model and number of lanes, and keeps the machine code on disk. `lanes` None: 1 for one person, else what is fastest."""
+
+    method: str = "rodas4"
+    lanes: int | None = None
+    name: str = "own"
+
+    def compile(self, sbml: str, watched: Sequence[str]) -> OwnModel:
+        """Read the model. Raises LibraryError for what is outside the subset, InputError for a watched name the model lacks."""
+        system, layout = _layout(sbml)
+        for name in watched:
+            if name not in system.symbols:
+                raise InputError(f"the model has no '{name}'; nearest: {nearest(name, system.symbols)}")
+        return OwnModel(sbml, tuple(watched), layout, self.method, self.lanes)
+
+
+@functools.lru_cache(maxsize=8)
+def _layout(sbml: str) -> tuple[System, Layout]:
+    system = read_system(sbml)
+    return system, Layout.of(system)
+
+
+@functools.cache
+def _version() -> str:
+    """The engine's own text: another engine never reads this one's machine code."""
+    folder = Path(__file__).parent
+    files = ("graph", "expressions", "sparse", "methods", "values", "emit", "loop", "plain")
+    return hashlib.sha256(b"".join((folder / f"{name}.py").read_bytes() for name in files)).hexdigest()
+
+
+@functools.lru_cache(maxsize=32)
+def _kernel(sbml: str, method: str, lanes: int) -> machine.Loaded:
+    """The integration of one model at one width."""
+    model = ModelCode(_layout(sbml)[1], Shape(lanes), machine.has("fma"))
+    writer = Writer(model, METHODS[method])
+
+    def write() -> str:
+        functions = [model.hoist(), model.rates(), model.slopes(), model.factor(), model.solve(), *writer.functions()]
+        return module(functions, Shape(1), model.shape, writer.flat)
+
+    return machine.load(machine.digest(_version(), sbml, method, str(lanes)), "integrate", write)
+
+
+@functools.lru_cache(maxsize=64)
+def _watcher(sbml: str, watched: tuple[str, ...], lanes: int) -> machine.Loaded:
+    """The watched symbols of one model at one width."""
+    system, layout = _layout(sbml)
+    model = ModelCode(layout, Shape(lanes), machine.has("fma"))
+    key = machine.digest(_version(), sbml, "watch", *watched, str(lanes))
+    return machine.load(key, "watch", lambda: module([model.watch([system.symbols[name] for name in watched])], Shape(1), model.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class OwnModel:
+    """A compiled model (see contract.Compiled)."""
+
+    sbml: str
+    watched: tuple[str, ...]
+    layout: Layout
+    method: str
+    width: int | None
+    name: str = field(default="own", init=False)
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        return self.layout.system.states
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return self.layout.system.parameters
+
+    def initial(self) -> Array:
+        """The model's own initial levels."""
+        return np.array(self.layout.system.initial)
+
+    def run(self, batch: Batch, tolerances: Tolerances = Tolerances(1e-4, 1e-7), workers: int | None = None) -> Answer:
+        """Run all lanes; blocks of lanes go to `workers` threads. The numbers depend on neither, nor on who runs beside whom."""
+        return self.traced(batch, tolerances, workers)[0]
+
+    def traced(self, batch: Batch, tolerances: Tolerances, workers: int | None = None, room: int = 0) -> tuple[Answer, Array, list[Array]]:
+        """`run`, with the kept and rejected steps of every lane (n, 2), and its first `room` attempts (k, 4): time, size, error, kept."""
+        lanes = self.width or (1 if batch.lanes == 1 else machine.widest())
+        kernel = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(_kernel(self.sbml, self.method, lanes).address)
+        watch = _watcher(self.sbml, self.watched, lanes).address
+        needed = reads(self.layout.system.graph, [self.layout.system.symbols[name] for name in self.watched])
+        packed = pack(self.layout, METHODS[self.method], batch, tolerances, len(self.watched))
+        blocks = [range(k, min(k + lanes, batch.lanes)) for k in range(0, batch.lanes, lanes)]
+
+        def one(members: range) -> Block:
+            block = Block(packed, members, lanes, needed, watch, room)
+            kernel(block.frame.ctypes.data)
+            return block
+
+        workers = min(workers or len(os.sched_getaffinity(0)), len(blocks))
+        if workers > 1:
+            with ThreadPoolExecutor(workers) as pool:
+                done = list(pool.map(one, blocks))
+        else:
+            done = [one(members) for members in blocks]
+        failures = tuple(f for block in done for f in block.failures(self._why))
+        values, means = (np.concatenate([getattr(block, name)() for block in done]) for name in ("values", "means"))
+        final = np.concatenate([block.final() for block in done])
+        attempts = [a for block in done for a in block.attempts()]
+        return Answer(values, means, final, failures), np.concatenate([block.counts() for block in done]), attempts
+
+    def _why(self, lane: int, status: int, time: float, levels: Array, share: Array) -> Failure:
+        """The failure of one lane: the state whose error could not be brought down."""
+        wild = np.flatnonzero(~np.isfinite(share))
+        state = int(wild[0]) if len(wild) else int(np.argmax(np.abs(share)))
+        reason = "too many steps between two breakpoints" if status == TOO_MANY else "the step became too small"
+        if len(wild):
+            reason = "a level is not a number"
+        return Failure(lane, time, self.state_names[state], reason, tuple(float(v) for v in levels))
