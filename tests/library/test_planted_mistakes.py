@@ -24,7 +24,7 @@ class Plant:
 FRAGMENTS = (
     Plant("model/inputs.ant", r"^alcohol = .*\| (cause)$", "cuase", "unknown role 'cuase'", "cause"),
     Plant("model/stat5.ant", r"^pSTAT5_nuc' = .*?(k_\w+)", "k_STAT_out", "'k_STAT_out' is used but neither defined here nor in needs"),
-    Plant("model/socs.ant", r"^// needs: .*(pSTAT5_nuc)", "pSTAT5_nucl", "nothing offers 'pSTAT5_nucl'", "pSTAT5_nuc"),
+    Plant("model/socs.ant", r"^// needs: .*(pSTAT5_nuc)", "pSTAT5_nucl", "need 'pSTAT5_nucl' is offered by no file", "pSTAT5_nuc"),
     Plant(
         "model/gh_kinetics.ant",
         r"^CL_GH_renal = .* has (litre_per_hour)",
@@ -32,7 +32,7 @@ FRAGMENTS = (
         "unknown unit 'litre_per_huor'",
         "litre_per_hour",
     ),
-    Plant("model/body.ant", r"balances (VAT)$", "VTA", "unknown name 'VTA'", "VAT"),
+    Plant("model/body.ant", r"balances (VAT)$", "VTA", "balances 'VTA', which is no slow state", "VAT"),
     Plant("model/hpa.ant", r"^tau_cortisol_slow = .*\| (assumed): ", "asumed", "the source 'asumed'", "assumed"),
     Plant("model/hpa.ant", r"^k_cortisol = .* (cv 0.2)", "cv 20 percent", "'cv 20 percent' is not a spread"),
     Plant("model/tissue_gh.ant", r"\| (bjorgell1984)_refractory", "bjorgel1984", "is no known study or finding", "bjorgell1984_refractory"),

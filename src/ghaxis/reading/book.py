@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ghaxis import units
 from ghaxis.errors import Mistake, Place, UnitError, nearest
-from ghaxis.reading import dimensions
 from ghaxis.reading.dialect import names_in, species_of
+from ghaxis.reading.dimensions import Units
+from ghaxis.reading.inference import Inferred, infer
 from ghaxis.reading.records import Definition, Fragment, Library
 from ghaxis.reading.sources import Source, read_claims, read_sources
 
@@ -35,14 +36,20 @@ class Book:
         return {d.name: d for part in reversed(self.parts) for d in reversed(part.definitions)}
 
     @cached_property
-    def _inferred(self) -> dimensions.Inferred:
+    def _unit_ids(self) -> Units:
+        return Units.read(self.library.units)
+
+    @cached_property
+    def _inferred(self) -> Inferred:
         species = {name: kind for part in self.parts for name, kind in species_of(part).items()}
-        return dimensions.infer(
-            tuple(self.definitions.values()),
-            {name: only for name, (only, _) in species.items()},
-            {name: where for name, (_, where) in species.items()},
-            dimensions.read_units(self.library.units),
-        )
+        return infer(list(self.definitions.values()), species, self._unit_ids)
+
+    def units_with(self, variant: Fragment, original: Fragment) -> tuple[dict[str, str], tuple[Mistake, ...]]:
+        """`units` where a variant stands in for a fragment, and what does not fit there."""
+        parts = [*(part for part in self.parts if part is not original), variant]
+        species = {name: kind for part in parts for name, kind in species_of(part).items()}
+        inferred = infer([d for part in parts for d in part.definitions], species, self._unit_ids)
+        return {name: self._unit_ids.text(unit) for name, unit in inferred.units.items()}, inferred.mistakes
 
     @property
     def unit_mistakes(self) -> tuple[Mistake, ...]:
@@ -51,12 +58,8 @@ class Book:
 
     @cached_property
     def units(self) -> dict[str, str]:
-        """Unit of every name as `ghaxis.units` reads it: declared, or derived for rules where their terms agree."""
-        derived = {name: dimensions.text_of(unit) for name, unit in self._inferred.units.items()}
-        declared = {
-            d.name: units.readable(d.unit, self.library.units) for d in self.definitions.values() if d.unit and d.unit in self.library.units
-        }
-        return {**derived, **declared}
+        """Unit of every name in common words that `ghaxis.units` reads ("ng/L"): declared, or derived for rules where their terms agree."""
+        return {name: self._unit_ids.text(unit) for name, unit in self._inferred.units.items()}
 
     @cached_property
     def _sources(self) -> tuple[dict[str, Source], list[Mistake]]:
@@ -132,13 +135,6 @@ class Book:
         )
         return (*self.with_role("descriptor"), *slow, *shares)
 
-    def shown(self, name: str) -> str:
-        """The unit of a name in common words ("ng/L")."""
-        table = dimensions.read_units(self.library.units)
-        definition = self.definitions[name]
-        unit = table.get(definition.unit) if definition.unit else None
-        return dimensions.text_of(unit) if unit else self.units[name]
-
 
 def unlisted(book: Book, name: str, good: Collection[str], words: str, place: Place) -> Iterator[Mistake]:
     """A mistake if the name is none of the `good` ones; `words` say what is wanted."""
@@ -159,6 +155,6 @@ def wrong_dimension(book: Book, given: str, name: str, place: Place) -> Iterator
         return
     try:
         if not units.same(units.readable(given, book.library.units), wanted):
-            yield Mistake(place, f"'{given}' has not the dimension of {name}, which is in {book.shown(name)}", book.shown(name))
+            yield Mistake(place, f"'{given}' has not the dimension of {name}, which is in {wanted}", wanted)
     except UnitError:
         return

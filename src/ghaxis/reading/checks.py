@@ -199,7 +199,7 @@ def _measured_unit(record: MeasureRecord, book: Book) -> Iterator[Mistake]:
             bridge = units.split(str(record.options["bridge"]))[1]
             ways += [f"({unit})*({bridge})", f"({unit})/({bridge})"]
         if record.reads != "homa" and not any(units.same(way, record.unit) for way in ways):
-            shown = book.shown(record.of) if record.of in book.definitions and unit == first else unit
+            shown = unit
             yield Mistake(
                 book.at(record.place, "unit"), f"'{record.unit}' is not the dimension of what {record.reads} reads of {record.of}", shown
             )

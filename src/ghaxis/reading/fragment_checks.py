@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ghaxis import units
-from ghaxis.errors import InputError, Mistake, Place, UnitError, nearest
+from ghaxis.errors import InputError, Mistake, UnitError, nearest
 from ghaxis.reading.book import Book, wrong_dimension
 from ghaxis.reading.records import Definition, Fragment
 
@@ -22,11 +22,6 @@ def fragment_mistakes(book: Book) -> Iterator[Mistake]:
     yield from _roles(book)
 
 
-def _header(part: Fragment, key: str, book: Book, word: str) -> Place:
-    """The line of `// needs:` or `// offers:` that names the word."""
-    return book.line_with(part.place, f"// {key}:", word)
-
-
 def _twice(book: Book) -> Iterator[Mistake]:
     first: dict[str, Definition] = {}
     for part in book.parts:
@@ -39,71 +34,65 @@ def _twice(book: Book) -> Iterator[Mistake]:
 def _needs(part: Fragment, book: Book) -> Iterator[Mistake]:
     offered = {name for other in book.parts for name in other.offers}
     for name in part.needs:
-        if name in offered:
-            continue
-        place = _header(part, "needs", book, name)
-        if name in book.definitions:
-            found = book.definitions[name]
-            yield Mistake(place, f"'{name}' is needed here, but {found.fragment} ({found.place}) does not offer it")
-        else:
-            yield Mistake(place, f"nothing offers '{name}', which is needed here", nearest(name, offered))
+        owner = book.definitions.get(name)
+        if name not in offered and owner is None:
+            place = book.line_with(part.place, "// needs:", name)
+            yield Mistake(place, f"need '{name}' is offered by no file", nearest(name, offered))
+        elif name not in offered and owner is not None and owner.role != "input":
+            what = f"'{name}' is needed by {part.name} but is not in the offers of {owner.fragment}"
+            yield Mistake(owner.place, what, severity="warning")
 
 
 def _variant(variant: Fragment, book: Book) -> Iterator[Mistake]:
-    """A variant stands in for the fragment with which it shares most offers: it offers at least the same names, in the same units."""
+    """A variant stands in for the fragment with which it shares most offers: it offers the same names in the same units."""
     fragments = book.library.fragments.values()
     original = max(fragments, key=lambda f: len(set(f.offers) & set(variant.offers)), default=None)
     if original is None or not set(original.offers) & set(variant.offers):
-        yield Mistake(
-            variant.place,
-            "a variant must offer the names of a fragment; this one shares none",
-            nearest(variant.name, book.library.fragments),
-        )
+        yield Mistake(variant.place, f"variant {variant.name} offers nothing that a part of the model offers")
         return
-    elsewhere = {name for f in fragments for name in f.needs} & set(original.offers)
-    for name in sorted(elsewhere - set(variant.offers)):
-        yield Mistake(_header(variant, "offers", book, ""), f"'{name}', which {original.name} offers and others need, is not offered here")
-    for definition in variant.definitions:
-        if definition.name in original.offers and definition.unit and definition.name in book.definitions:
-            yield from wrong_dimension(book, definition.unit, definition.name, definition.place)
+    for offer in sorted(set(original.offers) ^ set(variant.offers)):
+        side = "does not offer" if offer in original.offers else f"offers what {original.name} does not:"
+        yield Mistake(variant.place, f"variant {variant.name} {side} '{offer}'")
+    inside, mistakes = book.units_with(variant, original)
+    yield from (m for m in mistakes if m.place.file == variant.place.file)
+    for offer in sorted(set(original.offers) & set(variant.offers)):
+        if offer in inside and offer in book.units and not units.same(own := inside[offer], book.units[offer]):
+            definition = variant.definition(offer)
+            what = f"variant {variant.name} offers {offer} in {own}; {original.name} in {book.units[offer]}"
+            yield Mistake(definition.place if definition else variant.place, what)
 
 
 def _ports(book: Book) -> Iterator[Mistake]:
     ports = book.with_role("port")
     for name, therapy in book.library.therapies.items():
         for definition in therapy.fragment.definitions:
-            if not (definition.name.startswith("port_") and definition.name.endswith(f"_{name}")):
+            if not definition.name.startswith("port_"):
                 continue
             port = definition.name.removesuffix(f"_{name}")
             if port not in ports:
-                yield Mistake(definition.place, f"no fragment has a port '{port}'", nearest(port, ports))
+                yield Mistake(definition.place, f"no part of the model has the port '{port}'", nearest(port, ports))
             elif definition.name in book.units and not units.same(book.units[definition.name], book.units[port]):
-                what = f"{definition.name} is in {book.shown(definition.name)}, but the port {port} is in {book.shown(port)}"
-                yield Mistake(definition.place, what, book.shown(port))
+                what = f"{definition.name} is in {book.units[definition.name]}, but the port {port} is in {book.units[port]}"
+                yield Mistake(definition.place, what)
 
 
 def _roles(book: Book) -> Iterator[Mistake]:
-    balanced: dict[str, Definition] = {}
-    slow = set(book.with_role("slow"))
+    balanced: dict[str, str] = {}
+    slow = book.with_role("slow")
     for definition in (d for part in book.parts for d in part.definitions):
         yield from _spread(definition, book)
-        if definition.role not in ("reference", "balances"):
-            continue
-        words = "reference of" if definition.role == "reference" else "balances"
-        of = definition.role_of
-        if not of:
-            yield Mistake(definition.place, f"the role '{words}' of {definition.name} names nothing; write '{words} NAME'")
-        elif of not in book.definitions:
-            yield Mistake(definition.place, f"'{words} {of}': unknown name '{of}'", nearest(of, book.definitions))
-        elif definition.role == "reference":
-            if definition.unit is not None:
-                yield from wrong_dimension(book, definition.unit, of, definition.place)
-        else:
-            first = balanced.setdefault(of, definition)
-            if first.name != definition.name:
-                yield Mistake(definition.place, f"{of} is already balanced by {first.name} ({first.place})")
+        name, of = definition.name, definition.role_of
+        if definition.role == "reference" and of not in book.definitions:
+            what = f"{name} is the reference of '{of}', which the model does not have"
+            yield Mistake(definition.place, what, nearest(of, book.definitions))
+        elif definition.role == "reference" and definition.unit is not None:
+            yield from wrong_dimension(book, definition.unit, of, definition.place)
+        elif definition.role == "balances":
             if of not in slow:
-                yield Mistake(definition.place, f"{of} is balanced but has not the role 'slow'", nearest(of, slow))
+                yield Mistake(definition.place, f"{name} balances '{of}', which is no slow state", nearest(of, slow))
+            elif of in balanced:
+                yield Mistake(definition.place, f"{of} is balanced by {name} and by {balanced[of]}")
+            balanced[of] = name
 
 
 def _spread(definition: Definition, book: Book) -> Iterator[Mistake]:
@@ -115,5 +104,5 @@ def _spread(definition: Definition, book: Book) -> Iterator[Mistake]:
         amount, unit = units.split(rest)
         units.convert(amount, units.readable(unit, book.library.units) or "dimensionless", book.units[definition.name])
     except (InputError, UnitError):
-        shown = book.shown(definition.name)
+        shown = book.units[definition.name]
         yield Mistake(definition.place, f"the spread of {definition.name}, '{rest}', is not in its dimension", f"sd X {shown}")
