@@ -129,7 +129,7 @@ class _Problem:
         self.unknowns += [_Unknown(s, None, max(abs(self.usual[s]), 0.05)) for s in free_levels]
         self.scale = np.array([max(abs(person.targets.get(u.state, self.usual[u.state])), 0.05) for u in self.unknowns])
         watched = tuple(f"rate_of_{u.state}" for u in self.unknowns) + ((_WATCHED_LEVEL,) if _WATCHED_LEVEL in model.names else ())
-        self.runner = compiled(engine, freeze_states(model.sbml, self.frozen), watched)
+        self.runner = compiled(engine, freeze_states(model.sbml, tuple(self.frozen)), watched)
         self.levels: dict[int, dict[str, float]] = {}
 
     def start(self) -> Array:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -198,6 +198,10 @@ class Model:
     def __hash__(self) -> int:
         return hash((self.hash, self.holds))
 
+    def __getstate__(self) -> dict[str, object]:
+        """Only what it is made of: what was worked out from it is worked out again."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
     # --- inside
 
     @cached_property
@@ -352,6 +356,9 @@ def _balances(model: Model) -> list[Mistake]:
         elif d.role_of in balanced:
             found.append(Mistake(d.place, f"{d.role_of} is balanced by {d.name} and by {balanced[d.role_of]}"))
         balanced[d.role_of] = d.name
+    if model.parts is None:
+        unbalanced = [d for name, d in slow.items() if name not in balanced]
+        found += [Mistake(d.place, f"slow state {d.name} has no cause that balances it", severity="warning") for d in unbalanced]
     for d in model.with_role("reference").values():
         if d.role_of not in model.definitions and model.parts is None:
             found.append(

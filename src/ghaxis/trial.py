@@ -142,7 +142,7 @@ class Trial:
         asks = tuple(dict.fromkeys(ask for finding in study.findings for ask in asked(finding)))
         used = {arm.who for arm in arms.values()}
         groups = {name: persons(record, group, people, seed) for name, group in record.people.items() if name in used}
-        return Trial(groups, arms, tapes=tapes, seed=seed, asks=asks, parts=record.parts, hold=record.hold)
+        return Trial(groups, arms, tapes=1 if record.parts else tapes, seed=seed, asks=asks, parts=record.parts, hold=record.hold)
 
     def only(self, arm: str) -> Trial:
         """The same trial with one arm."""

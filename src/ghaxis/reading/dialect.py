@@ -29,10 +29,11 @@ _LITERAL_UNIT = re.compile(rf"(?<![\w.]){_NUMBER}\s+([A-Za-z_]\w*)")
 _FORBIDDEN = re.compile(r"\b(piecewise|floor|ceil|ceiling|abs|max|min|event|at|log|delay|rateOf)\b")
 _INSTEAD = {"log": "'log' is ambiguous: write ln or log10", "at": "an event ('at')", "event": "an event"}
 _ASKED = {"assumed": "why", "fitted": "to what", "textbook": "which"}
-_RESERVED = frozenset(
-    "at in has is unit model module end species substanceOnly compartment const var formula ext function import event after gene DNA operator "
-    "reaction delete avogadro infinity notanumber true false exponentiale substance extent volume area length time_unit".split()
-)
+_RESERVED = frozenset({
+    "at", "in", "has", "is", "unit", "model", "module", "end", "species", "substanceOnly", "compartment", "const", "var",
+    "formula", "ext", "function", "import", "event", "after", "gene", "DNA", "operator", "reaction", "delete", "avogadro",
+    "infinity", "notanumber", "true", "false", "exponentiale", "substance", "extent", "volume", "area", "length", "time_unit",
+})  # fmt: skip
 
 _ODD = re.compile(r"\*\*|[^\w\s.+\-*/^()]")
 
