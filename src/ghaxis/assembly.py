@@ -158,11 +158,17 @@ def _place_of(message: str, definitions: Mapping[str, Definition]) -> Place:
         if name in definitions:
             return definitions[name].place
     if formula := re.search(r"formula '([^']*)'", message):
-        read = set(names_in(formula[1]))
-        for d in definitions.values():
-            if read in (set(names_in(d.expression)), set(names_in(d.rate or ""))):
-                return d.place
+        bare, read = _bare(formula[1]), set(names_in(formula[1]))
+        laws = [(d, law) for d in definitions.values() for law in (d.expression, d.rate) if law]
+        whole = [d for d, law in laws if bare in _bare(law)] or [d for d, law in laws if read <= set(names_in(law))]
+        if whole:
+            return whole[0].place
     return _PLACE
+
+
+def _bare(expression: str) -> str:
+    """An expression without what Antimony and libSBML write in different ways."""
+    return re.sub(r"[\s()]|pow", "", expression).replace(",", "^")
 
 
 @lru_cache(maxsize=64)

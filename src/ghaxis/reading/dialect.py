@@ -163,7 +163,7 @@ def _read_line(line: Line, draft: Draft) -> None:
         draft.wrong(line.place, f"one statement a line: this one is about {', '.join(names)}")
     if not names or line.comment is None:
         return
-    fields = tuple(part.strip() for part in line.comment.split(" | ")) if " | " in line.comment else (line.comment,)
+    fields = tuple(part.strip() for part in f" {line.comment} ".split(" | "))
     known = draft.drafts[names[0]]
     if known.fields and len(fields) > 1:
         draft.wrong(line.place, f"{names[0]} has comment fields in two lines", doubt=False)
