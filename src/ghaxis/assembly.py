@@ -28,6 +28,7 @@ from ghaxis.reading.inference import Inferred, infer
 from ghaxis.reading.records import Definition, Fragment
 
 _FORMAT = 1  # of the cache
+_KEPT = 200  # its entries
 _CORE = "http://www.sbml.org/sbml/level3/version2/core"
 _MATHML = "http://www.w3.org/1998/Math/MathML"
 _PLACE = Place("model")
@@ -260,13 +261,16 @@ def _sum(value: object) -> str:
 
 
 def _store(where: Path, text: str) -> None:
-    """Whole or not at all; a cache that cannot be written is no failure."""
+    """Whole or not at all, the oldest entries making room; a cache that cannot be written is no failure."""
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=where.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(name, where)
+        entries = sorted(where.parent.glob("*.json"), key=lambda entry: entry.stat().st_mtime)
+        for old in entries[:-_KEPT]:
+            old.unlink(missing_ok=True)
     except OSError:
         return
 

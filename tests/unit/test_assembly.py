@@ -161,6 +161,13 @@ def test_a_second_process_reads_the_cache_and_a_damaged_entry_is_made_anew(own_c
     assert assembly.to_sbml(text) == first
 
 
+def test_the_cache_does_not_grow_without_end(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembly, "_KEPT", 3)
+    for value in range(6):
+        assembly.to_sbml(f"a = {value}; a has dimensionless;")
+    assert len(list(own_cache.rglob("*.json"))) == 3
+
+
 def test_frozen_states_are_settable_constants_with_their_rate_as_a_rule(tmp_path: Path) -> None:
     model = Model.load(tiny_model.library(tmp_path))
     frozen = assembly.freeze_states(model.sbml, ("store",))
