@@ -172,12 +172,16 @@ def _bare(expression: str) -> str:
     return re.sub(r"[\s()]|pow", "", expression).replace(",", "^")
 
 
-@lru_cache(maxsize=64)
 def freeze_states(sbml: str, names: Sequence[str]) -> str:
     """The same model in which states stand still: each named state becomes a settable constant, and `rate_of_X` is what its rate would be.
 
     Raises InputError for a name that has no rate rule.
     """
+    return _frozen(sbml, tuple(names))
+
+
+@lru_cache(maxsize=64)
+def _frozen(sbml: str, names: tuple[str, ...]) -> str:
     for prefix, uri in (("", _CORE), ("sbml", _CORE)):
         ElementTree.register_namespace(prefix, uri)
     root = ElementTree.fromstring(sbml)
