@@ -11,6 +11,7 @@ from ghaxis.engine.contract import Array, Batch, Breaks, Failure, Tolerances
 from ghaxis.engine.emit import Layout
 from ghaxis.engine.loop import CLOCK, FRAME, POINTERS, ROUND
 from ghaxis.engine.methods import Method
+from ghaxis.engine.plain import EMPTY, TINY
 from ghaxis.errors import InputError, nearest
 
 _LINE = 64  # bytes; every array starts on such a boundary
@@ -108,7 +109,7 @@ class Block:
         self.arrays["y"][:n] = p.levels[who].T
         size = np.abs(self.arrays["y"])
         self.arrays["peak"][:] = size
-        self.arrays["floor"][:] = p.tolerances.absolute * np.where(size > 0, size, 1.0)
+        self.arrays["floor"][:] = p.tolerances.absolute * np.where(size > 0, 0.0, EMPTY) + TINY
         self.arrays["floor"][n:] = 1.0
         self.new("p", p.parameters.shape[1], lanes)[:] = p.parameters[who].T
         for name, count in (("q", len(p.layout.hoisted)), ("ft", len(p.layout.explicit)), ("J", len(p.layout.jacobian))):
@@ -165,6 +166,7 @@ class Block:
             "start": batch.start,
             "end": batch.end,
             "relative": p.tolerances.relative,
+            "absolute": p.tolerances.absolute,
             "largest": p.tolerances.largest_step or np.inf,
         }
         counts = {
@@ -223,7 +225,7 @@ class Block:
         for i, lane in enumerate(self.members):
             status = int(self.arrays["status"][i])
             if status:
-                scale = p.tolerances.relative * self.arrays["peak"][:n, i] + self.arrays["floor"][:n, i]
+                scale = (p.tolerances.relative + p.tolerances.absolute) * self.arrays["peak"][:n, i] + self.arrays["floor"][:n, i]
                 share = self.arrays["failed_errors"][:n, i] / scale
                 time = float(self.arrays["clock"][CLOCK.index("now"), i])
                 out.append(why(lane, status, time, self.arrays["failed_levels"][:n, i], share))

@@ -6,18 +6,19 @@ table of addresses and numbers (FRAME) and reads arrays afterwards.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ghaxis.engine.emit import ModelCode
 from ghaxis.engine.methods import Method
-from ghaxis.engine.plain import GAUSS, LEAST, MOST, PATIENCE, SAFETY, SMALLEST, SNAP
+from ghaxis.engine.plain import FAINT, GAUSS, LEAST, MOST, PATIENCE, SAFETY, SMALLEST, SNAP
 from ghaxis.engine.values import Code, Shape, Value
 
 # What Python hands over, in order: name and LLVM type. `rows` are arrays (n, lanes) of all states, n rounded up to a multiple of 8.
 FRAME = (
-    *((name, "double") for name in ("start", "end", "relative", "largest")),
+    *((name, "double") for name in ("start", "end", "relative", "absolute", "largest")),
     *((name, "i64") for name in ("times_count", "edges_count", "watched_count", "needed_count", "log_room")),
     *((name, "ptr") for name in ("y", "peak", "floor", "new", "inside", "f", "stages")),  # rows; stages (s, n, lanes)
     *((name, "ptr") for name in ("p", "q", "ft", "J", "lu")),
@@ -30,6 +31,7 @@ FRAME = (
 )
 CLOCK = (
     *("now", "then", "step", "wish", "stop", "alive", "kept", "was_rejected", "tries", "error", "accepted", "rejected"),
+    *("kept_step", "kept_error"),
     *("next_time", "next_edge", "in_window", "at", "due", "instant", "stage_time", "g"),
 )
 POINTERS = ("act", "act_end", "time_index", "edge_index")
@@ -279,7 +281,7 @@ class Writer:
     def norm(self, code: Code, stages: Value, y: Value, new: Value, inside: Value, peak: Value, floor: Value, flat: str) -> None:
         """New levels, and the mean square of error / scale: added up in ROUND parts, so that every shape adds in one order."""
         method, n = self.method, len(self.model.layout.system.states)
-        relative = code.widen(self.field(code, "relative"), flat)
+        relative, absolute = (code.widen(self.field(code, name), flat) for name in ("relative", "absolute"))
         last = method.stages - 1
         stiffly = method.m[:last] == method.a[last] and method.m[last] == 1.0  # then `inside` is nearly the new level already
         parts = 1 if self.lanes == 1 else ROUND
@@ -297,7 +299,8 @@ class Writer:
                 self.drop(code, level, new, at)
                 size = code.size(level)
                 larger = code.greatest(size, self.walk(code, peak, at))
-                ratio = error / code.fma(relative, larger, self.walk(code, floor, at))
+                here = code.greatest(size, code.size(self.walk(code, y, at)))
+                ratio = error / code.fma(relative, here, code.fma(absolute, larger, self.walk(code, floor, at)))
                 sofar = code.load(sums[i], flat, 8 * self.flat.lanes)
                 code.store(code.fma(ratio, ratio, sofar), sums[i], 8 * self.flat.lanes)
         a = [code.load(s, self.shape.of("double"), self.model.align) for s in sums]
@@ -307,14 +310,14 @@ class Writer:
     def first_step(self, code: Code) -> None:
         """The first wish of every lane, from `f` at the start."""
         n, kind = len(self.model.layout.system.states), self.shape.of("double")
-        relative = code.widen(self.field(code, "relative"), kind)
+        relative, absolute = (code.widen(self.field(code, name), kind) for name in ("relative", "absolute"))
         here = {name: self.field(code, name) for name in ("y", "f", "peak", "floor")}
         sums = [code.at(self.field(code, "lu"), i * self.lanes) for i in range(2)]
         for place in sums:
             code.store(self.number(code, 0.0), place, self.model.align)
         with code.loop(n * self.lanes, self.lanes) as k:
             level, rate, peak, floor = (code.load(code.at(base, k), kind, self.model.align) for base in here.values())
-            scale = relative / code.fma(relative, peak, floor)
+            scale = relative / code.fma(relative, peak, code.fma(absolute, peak, floor))
             for value, place in zip((level, rate), sums, strict=True):
                 part = value * scale
                 code.store(code.fma(part, part, code.load(place, kind, self.model.align)), place, self.model.align)
@@ -361,11 +364,14 @@ class Writer:
         h, wish, now, stop = (self.clock(code, n) for n in ("step", "wish", "now", "stop"))
         square = self.clock(code, "error")
         square = code.greatest(code.when(square < 1e16, square, 1e16), 1e-16)
-        power = code.exp(code.log(square) * (-0.5 / self.method.order))
-        factor = code.least(code.greatest(power * SAFETY, LEAST), MOST)
+        error = code.log(square) * (0.5 / self.method.order)
+        factor = code.least(code.greatest(code.exp(-error) * SAFETY, LEAST), MOST)
         good = square <= 1.0
         kept, refused = alive & good, alive & ~good
-        calm = code.when(self.holds("was_rejected", code), code.least(factor, 1.0), factor)
+        last_step, last_error = self.clock(code, "kept_step"), self.clock(code, "kept_error")
+        trend = h / last_step * code.exp(last_error - error - error) * SAFETY
+        foreseen = code.when(last_step > 0.0, code.greatest(code.least(factor, trend), LEAST), factor)
+        calm = code.when(self.holds("was_rejected", code), code.least(foreseen, 1.0), foreseen)
         grown = h * calm
         clipped = code.greatest(grown, code.least(wish, grown * MOST))
         after = code.when(h >= wish * SAFETY, grown, clipped)
@@ -377,6 +383,8 @@ class Writer:
             then=code.when(kept, then, now),
             wish=code.when(kept, after, code.when(refused, h * factor, wish)),
             was_rejected=self.as_number(code, refused),
+            kept_step=code.when(kept, h, last_step),
+            kept_error=code.when(kept, code.greatest(error, math.log(FAINT) / self.method.order), last_error),
             tries=self.clock(code, "tries") + 1.0,
             accepted=self.clock(code, "accepted") + self.as_number(code, kept),
             rejected=self.clock(code, "rejected") + self.as_number(code, refused),

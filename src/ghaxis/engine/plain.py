@@ -17,6 +17,9 @@ from ghaxis.engine.graph import evaluator
 from ghaxis.engine.methods import RODAS4, Method
 
 SAFETY, LEAST, MOST = 0.9, 0.2, 5.0  # the next step is h x SAFETY x error^(-1/order), within h x [LEAST, MOST]
+FAINT = 0.01  # errors below this count as this when the next error is foreseen
+EMPTY = 1e-3  # what a state that starts at 0 counts as, until it has grown
+TINY = 1e-30  # keeps the scale of a state that never moves off 0
 SNAP = 0.999  # a step that would end this close to a stop ends on it
 SMALLEST = 1e-13  # of max(|t|, 1): a step below this is a failure
 PATIENCE = 100_000  # attempts between two stops
@@ -93,7 +96,8 @@ def integrate(problem: Problem, batch: Batch, lane: int, y: Array, p: Array, act
     """Move one lane from start to end. `act` applies, in place, what its breakpoints do at one moment."""
     breaks, t, end = batch.breaks[lane], batch.start, batch.end
     largest = tolerances.largest_step or np.inf
-    floor = tolerances.absolute * np.where(y == 0, 1.0, np.abs(y))
+    relative, absolute = tolerances.relative, tolerances.absolute
+    floor = absolute * np.where(y == 0, EMPTY, 0.0) + TINY
     peak = np.abs(y)  # each state's largest magnitude so far
     outside = np.unique(np.concatenate([breaks.path_times, breaks.impulse_times]))
     stops = [*outside[(outside > t) & (outside < end)], end]
@@ -102,18 +106,20 @@ def integrate(problem: Problem, batch: Batch, lane: int, y: Array, p: Array, act
     values = np.full((len(batch.times), parts.shape[1]), np.nan)
     values[batch.times == t] = problem.watch(t, y, p)
     act(breaks, t, y, p)
-    suggested = first_step(problem.rates(t, y, p), y, tolerances.relative * peak + floor, tolerances.relative)
+    suggested = first_step(problem.rates(t, y, p), y, (relative + absolute) * peak + floor, relative)
     steps: list[Step] = []
-    rejected = False
+    rejected, last = False, (0.0, 0.0)
     for stop in stops:
         while t < stop:
             gap, wish = stop - t, min(suggested, largest)
             h = gap if wish >= SNAP * gap else min(wish, 0.5 * gap)
             new, error, dense = attempt(problem, method, t, h, y, p)
             larger = np.maximum(peak, np.abs(new))
-            norm = float(np.sqrt(np.mean((error / (tolerances.relative * larger + floor)) ** 2)))
-            norm = norm if norm < 1e8 else 1e8  # also when it is not a number
-            factor = min(MOST, max(LEAST, SAFETY * max(norm, 1e-8) ** (-1.0 / method.order)))
+            scale = relative * np.maximum(np.abs(y), np.abs(new)) + absolute * larger + floor
+            norm = float(np.sqrt(np.mean((error / scale) ** 2)))
+            norm = max(norm, 1e-8) if norm < 1e8 else 1e8  # also when it is not a number
+            size = norm ** (1.0 / method.order)
+            factor = min(MOST, max(LEAST, SAFETY / size))
             steps.append(Step(t, h, norm, norm <= 1.0))
             if norm > 1.0:
                 suggested, rejected = h * factor, True
@@ -132,9 +138,11 @@ def integrate(problem: Problem, batch: Batch, lane: int, y: Array, p: Array, act
                 for g in GAUSS if b > a else ():
                     at = a + g * (b - a)
                     parts[k] += 0.5 * (b - a) * problem.watch(at, between((at - t) / h), p)
+            if last[0] > 0:  # as the error changed from step to step, so it will change again
+                factor = max(LEAST, min(factor, SAFETY * h / last[0] * last[1] / size**2))
             grown = h * (min(factor, 1.0) if rejected else factor)
             suggested = grown if h >= SAFETY * wish else max(grown, min(wish, MOST * grown))
-            t, y, peak, rejected = then, new.copy(), larger, False
+            t, y, peak, rejected, last = then, new.copy(), larger, False, (h, max(size, FAINT ** (1.0 / method.order)))
         if stop < end:
             act(breaks, stop, y, p)
             peak = np.maximum(peak, np.abs(y))
