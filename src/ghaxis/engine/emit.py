@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ghaxis.engine import functions
 from ghaxis.engine.expressions import System
 from ghaxis.engine.graph import FLOOR, PARAMETER, Graph
 from ghaxis.engine.sparse import Elimination, plan
-from ghaxis.engine.values import Code, Shape, Value
+from ghaxis.engine.values import Code, Shape, Value, fma, intrinsic, magnitude, when
 
 _DECLARED = ("fma.{}({}, {}, {})", "fabs.{}({})", "floor.{}({})", "sqrt.{}({})")
 # Both widths: wide registers are used where the machine has them, whatever LLVM thinks of their clock.
@@ -31,6 +32,7 @@ class Layout:
 
     @staticmethod
     def of(system: System) -> Layout:
+        """Differentiate, order the elimination, find what can be hoisted."""
         jacobian, explicit = system.jacobian(), system.time_derivative()
         graph = system.graph
         wanted = [*system.rates, *jacobian.values(), *explicit.values()]
@@ -69,30 +71,30 @@ class Body:
             if k in self.done:
                 todo.pop()
                 continue
-            missing = [a for a in self.inputs(k) if a not in self.done]
+            missing = [a for a in self._inputs(k) if a not in self.done]
             if missing:
                 todo.extend(reversed(missing))
             else:
                 todo.pop()
-                self.done[k] = self.write(k)
+                self.done[k] = self._write(k)
         return self.done[node]
 
-    def fusible(self, k: int) -> bool:
+    def _fusible(self, k: int) -> bool:
         """A product read once: it becomes part of a fused multiply-add."""
         return self.code.fused and self.graph.ops[k] == "mul" and self.uses.get(k, 0) == 1 and k not in self.done and k not in self.hoisted
 
-    def inputs(self, k: int) -> tuple[int, ...]:
+    def _inputs(self, k: int) -> tuple[int, ...]:
         op = self.graph.ops[k]
         if k in self.hoisted or op in ("state", "parameter", "time"):
             return ()
         args = self.graph.args[k]
         if op in ("add", "sub"):
             for mine, other in ((args[1], args[0]), (args[0], args[1])):
-                if self.fusible(mine) and mine != other:
+                if self._fusible(mine) and mine != other:
                     return (*self.graph.args[mine], other)
         return args
 
-    def write(self, k: int) -> Value:
+    def _write(self, k: int) -> Value:
         graph, code, op = self.graph, self.code, self.graph.ops[k]
         if op == "const":
             return code.number(self.kind, graph.values[k])
@@ -104,16 +106,16 @@ class Body:
         if op in ("add", "sub"):
             for side in (1, 0):
                 mine, other = args[side], args[1 - side]
-                if self.fusible(mine) and mine != other:
+                if self._fusible(mine) and mine != other:
                     a, b = (self.done[x] for x in graph.args[mine])
                     c = self.done[other]
                     if op == "sub":
                         a, c = (-a, c) if side == 1 else (a, -c)
-                    return code.fma(a, b, c)
+                    return fma(a, b, c)
         values = [self.done[a] for a in args]
-        return self.plain(op, values)
+        return self._plain(op, values)
 
-    def plain(self, op: str, v: Sequence[Value]) -> Value:
+    def _plain(self, op: str, v: Sequence[Value]) -> Value:
         """One operation on values."""
         code = self.code
         if op in ("add", "sub", "mul"):
@@ -123,27 +125,27 @@ class Body:
         if op == "rec":
             return 1.0 / v[0]
         if op == "exp":
-            return code.exp(v[0])
+            return functions.exp(v[0])
         if op == "log":
-            return code.log(code.when(v[0] < FLOOR, FLOOR, v[0]))
+            return functions.log(when(v[0] < FLOOR, FLOOR, v[0]))
         if op == "ln":
-            return code.when(v[0] > 0.0, code.log(v[0]), float("nan"))
+            return when(v[0] > 0.0, functions.log(v[0]), when(v[0].same(0.0), float("-inf"), code.number(self.kind, float("nan"))))
         if op in ("sin", "cos"):
-            return code.circle(v[0], 0 if op == "sin" else 1)
+            return functions.sine(v[0], 0 if op == "sin" else 1)
         if op in ("floor", "sqrt"):
-            return code.intrinsic(op, v[0])
+            return intrinsic(op, v[0])
         if op == "abs":
-            return code.size(v[0])
+            return magnitude(v[0])
         if op in ("lt", "le", "eq"):
             return code.compare({"lt": "<", "le": "<=", "eq": "=="}[op], v[0], v[1])
-        a, *rest = (self.truth(x) if i == 0 or op != "select" else x for i, x in enumerate(v))
+        a, *rest = (self._truth(x) if i == 0 or op != "select" else x for i, x in enumerate(v))
         if op == "select":
-            return code.when(a, rest[0], rest[1])
+            return when(a, rest[0], rest[1])
         if op == "not":
             return ~a
         return a & rest[0] if op == "and" else a | rest[0]
 
-    def truth(self, value: Value) -> Value:
+    def _truth(self, value: Value) -> Value:
         """A condition, also where it was given as a number (true is not 0)."""
         return value if "i1" in value.type else ~self.code.compare("==", value, 0.0)
 
@@ -176,23 +178,26 @@ class ModelCode:
 
     @property
     def kind(self) -> str:
+        """The type of one value in all lanes."""
         return self.shape.of("double")
 
-    def function(self, name: str, arguments: str, external: bool = False) -> Code:
+    def _function(self, name: str, arguments: str, external: bool = False) -> Code:
         return Code(name, [(a, "ptr") for a in arguments.split()], external, self.fused)
 
     def get(self, code: Code, base: str | Value, index: int) -> Value:
+        """Element `index` of an array, in all lanes."""
         where = code.argument(base) if isinstance(base, str) else base
         return code.load(code.at(where, index * self.shape.lanes), self.kind, self.align)
 
-    def put(self, code: Code, value: Value, base: str, index: int) -> None:
+    def _put(self, code: Code, value: Value, base: str, index: int) -> None:
         code.store(value, code.at(code.argument(base), index * self.shape.lanes), self.align)
 
     @property
     def align(self) -> int:
+        """Bytes that such a value is aligned to in memory."""
         return 8 * self.shape.lanes
 
-    def body(self, code: Code, wanted: Sequence[int], hoisted: Mapping[int, int]) -> Body:
+    def _body(self, code: Code, wanted: Sequence[int], hoisted: Mapping[int, int]) -> Body:
         def leaves(what: str, index: int) -> Value:
             base = {"state": "y", "parameter": "p", "hoisted": "q", "time": "t"}[what]
             return self.get(code, base, 0 if what == "time" else index)
@@ -202,40 +207,40 @@ class ModelCode:
 
     def hoist(self) -> Code:
         """hoist(p, q): expressions of parameters only."""
-        code = self.function("hoist", "p q")
-        body = self.body(code, list(self.layout.hoisted), {})
+        code = self._function("hoist", "p q")
+        body = self._body(code, list(self.layout.hoisted), {})
         for node, slot in self.layout.hoisted.items():
-            self.put(code, body.value(node), "q", slot)
+            self._put(code, body.value(node), "q", slot)
         return code
 
     def rates(self) -> Code:
-        """rates(t, y, p, q, f)."""
-        code = self.function("rates", "t y p q f")
+        """rates(t, y, p, q, f): added to what stands in f."""
+        code = self._function("rates", "t y p q f")
         rates = self.layout.system.rates
-        body = self.body(code, rates, self.layout.hoisted)
+        body = self._body(code, rates, self.layout.hoisted)
         for i, node in enumerate(rates):
-            self.put(code, body.value(node), "f", i)
+            self._put(code, body.value(node) + self.get(code, "f", i), "f", i)
         return code
 
     def slopes(self) -> Code:
         """slopes(t, y, p, q, f, ft, J): rates, their explicit d/dt (only the entries that exist) and Jacobian."""
         layout = self.layout
-        code = self.function("slopes", "t y p q f ft J")
+        code = self._function("slopes", "t y p q f ft J")
         wanted = [*layout.system.rates, *layout.jacobian.values(), *layout.explicit.values()]
-        body = self.body(code, wanted, layout.hoisted)
+        body = self._body(code, wanted, layout.hoisted)
         entries = {key: k for k, key in enumerate(layout.jacobian)}
         for i, node in enumerate(layout.system.rates):
-            self.put(code, body.value(node), "f", i)
+            self._put(code, body.value(node), "f", i)
             for j in (*layout.elimination.lower[i], i, *layout.elimination.upper[i]):
                 if (i, j) in entries:
-                    self.put(code, body.value(layout.jacobian[i, j]), "J", entries[i, j])
+                    self._put(code, body.value(layout.jacobian[i, j]), "J", entries[i, j])
             if i in layout.explicit:
-                self.put(code, body.value(layout.explicit[i]), "ft", list(layout.explicit).index(i))
+                self._put(code, body.value(layout.explicit[i]), "ft", list(layout.explicit).index(i))
         return code
 
     def factor(self) -> Code:
         """factor(g, J, lu): of g I - J, row by row so that the row at work stays in registers."""
-        code = self.function("factor", "g J lu")
+        code = self._function("factor", "g J lu")
         elimination, entries = self.layout.elimination, {key: k for k, key in enumerate(self.layout.jacobian)}
         g = self.get(code, "g", 0)
         zero = code.number(self.kind, 0.0)
@@ -246,39 +251,39 @@ class ModelCode:
                 row[j] = (g - entry if entry else g) if i == j else (-entry if entry else zero)
             for j in elimination.lower[i]:
                 left = row[j] * self.get(code, "lu", elimination.slot[j, j])
-                self.put(code, left, "lu", elimination.slot[i, j])
+                self._put(code, left, "lu", elimination.slot[i, j])
                 minus = -left
                 for k in elimination.upper[j]:
-                    row[k] = code.fma(minus, self.get(code, "lu", elimination.slot[j, k]), row[k])
-            self.put(code, 1.0 / row[i], "lu", elimination.slot[i, i])
+                    row[k] = fma(minus, self.get(code, "lu", elimination.slot[j, k]), row[k])
+            self._put(code, 1.0 / row[i], "lu", elimination.slot[i, i])
             for j in elimination.upper[i]:
-                self.put(code, row[j], "lu", elimination.slot[i, j])
+                self._put(code, row[j], "lu", elimination.slot[i, j])
         return code
 
     def solve(self) -> Code:
         """solve(lu, b): in place."""
-        code = self.function("solve", "lu b")
+        code = self._function("solve", "lu b")
         elimination = self.layout.elimination
-        x = {}
+        x: dict[int, Value] = {}
         for i in elimination.order:
             total = self.get(code, "b", i)
             for j in elimination.lower[i]:
-                total = code.fma(-self.get(code, "lu", elimination.slot[i, j]), x[j], total)
+                total = fma(-self.get(code, "lu", elimination.slot[i, j]), x[j], total)
             x[i] = total
         for i in reversed(elimination.order):
             total = x[i]
             for j in elimination.upper[i]:
-                total = code.fma(-self.get(code, "lu", elimination.slot[i, j]), x[j], total)
+                total = fma(-self.get(code, "lu", elimination.slot[i, j]), x[j], total)
             x[i] = total * self.get(code, "lu", elimination.slot[i, i])
-            self.put(code, x[i], "b", i)
+            self._put(code, x[i], "b", i)
         return code
 
     def watch(self, nodes: Sequence[int]) -> Code:
         """watch(t, y, p, q, out): the watched symbols."""
-        code = self.function("watch", "t y p q out", external=True)
-        body = self.body(code, nodes, self.layout.hoisted)
+        code = self._function("watch", "t y p q out", external=True)
+        body = self._body(code, nodes, self.layout.hoisted)
         for i, node in enumerate(nodes):
-            self.put(code, body.value(node), "out", i)
+            self._put(code, body.value(node), "out", i)
         return code
 
 
@@ -294,4 +299,3 @@ def module(functions: Iterable[Code], *shapes: Shape) -> str:
 def reads(graph: Graph, nodes: Iterable[int]) -> list[int]:
     """The states that `nodes` depend on, by index."""
     return sorted({graph.args[k][0] for k in graph.reachable(nodes) if graph.ops[k] == "state"})
-

@@ -70,13 +70,14 @@ class System:
 def read_system(sbml: str) -> System:
     """The system that an SBML text describes. Raises LibraryError with everything that is outside the subset."""
     document = libsbml.readSBMLFromString(sbml)
-    fatal = [document.getError(i) for i in range(document.getNumErrors()) if document.getError(i).getSeverity() >= libsbml.LIBSBML_SEV_ERROR]
-    if fatal or document.getModel() is None:
-        raise LibraryError([Mistake(Place("sbml", e.getLine()), e.getMessage().strip()) for e in fatal] or [Mistake(Place("sbml"), "no model")])
+    errors = [document.getError(i) for i in range(document.getNumErrors())]
+    mistakes = [Mistake(Place("sbml", e.getLine()), e.getMessage().strip()) for e in errors if e.getSeverity() >= libsbml.LIBSBML_SEV_ERROR]
+    if mistakes or document.getModel() is None:
+        raise LibraryError(mistakes or [Mistake(Place("sbml"), "no model")])
     return _Reader(document, document.getModel()).system()
 
 
-class _Refusal(Exception):
+class _RefusedError(Exception):
     def __init__(self, what: str):
         self.what = what
 
@@ -128,8 +129,8 @@ class _Reader:
         if self.mistakes:
             raise LibraryError(self.mistakes)
         initial, defaults = tuple(start[n] for n in states), tuple(start[n] for n in parameters)
-        watchable = {n: k for n, k in self.symbols.items()}
-        return System(self.graph, tuple(states), tuple(parameters), initial, defaults, tuple(rates[n] for n in states), watchable, volumes)
+        ordered = tuple(rates[n] for n in states)
+        return System(self.graph, tuple(states), tuple(parameters), initial, defaults, ordered, dict(self.symbols), volumes)
 
     def check(self) -> None:
         """Refuse what the subset does not have, and sizes that move."""
@@ -162,7 +163,7 @@ class _Reader:
         """The node of a rule's or kinetic law's math; a refusal is noted and stands as 0."""
         try:
             return self.named(name) if watch else self.math(element, {})
-        except _Refusal as refusal:
+        except _RefusedError as refusal:
             self.refuse(element, f"{name}: {refusal.what}" if name not in element.getIdAttribute() else refusal.what)
             return self.graph.const(0.0)
 
@@ -191,7 +192,7 @@ class _Reader:
         if name in self.symbols:
             return self.symbols[name]
         if name in self.open:
-            raise _Refusal(f"'{name}' is defined by itself: {' -> '.join([*self.open[self.open.index(name) :], name])}")
+            raise _RefusedError(f"'{name}' is defined by itself: {' -> '.join([*self.open[self.open.index(name) :], name])}")
         self.open.append(name)
         try:
             if name in self.assigned:
@@ -199,13 +200,13 @@ class _Reader:
             elif name in self.reactions:
                 law = self.reactions[name].getKineticLaw()
                 if law is None:
-                    raise _Refusal(f"reaction {name} has no kinetic law")
+                    raise _RefusedError(f"reaction {name} has no kinetic law")
                 local = [*law.getListOfLocalParameters(), *law.getListOfParameters()]
                 node = self.math(law, {p.getId(): self.graph.const(p.getValue()) for p in local})
             else:
                 reference = self.model.getSpeciesReference(name)
                 if reference is None:
-                    raise _Refusal(f"unknown symbol '{name}'")
+                    raise _RefusedError(f"unknown symbol '{name}'")
                 node = self.graph.const(reference.getStoichiometry())
         finally:
             self.open.pop()
@@ -214,7 +215,7 @@ class _Reader:
 
     def math(self, element: libsbml.SBase, local: Mapping[str, int]) -> int:
         if not element.isSetMath():
-            raise _Refusal("no math")
+            raise _RefusedError("no math")
         return self.convert(element.getMath(), local)
 
     def convert(self, ast: libsbml.ASTNode, local: Mapping[str, int]) -> int:
@@ -320,7 +321,7 @@ class _Reader:
         if kind == libsbml.AST_FUNCTION and (definition := self.model.getFunctionDefinition(ast.getName())):
             given = {definition.getArgument(i).getName(): a for i, a in enumerate(args)}
             return self.convert(definition.getBody(), given)
-        raise _Refusal(f"the construct {libsbml.formulaToL3String(ast)}")
+        raise _RefusedError(f"the construct {libsbml.formulaToL3String(ast)}")
 
     def start(self, states: Sequence[str], parameters: Sequence[str]) -> dict[str, float]:
         """Initial levels and default values, initial assignments worked out at time 0."""
@@ -335,8 +336,8 @@ class _Reader:
         work = evaluator(self.graph, list(given.values()))
 
         def refresh() -> None:
-            for name, found in zip(given, work(0.0, [value.get(n, math.nan) for n in states], [value.get(n, math.nan) for n in parameters]), strict=True):
-                value[name] = found
+            levels, numbers = ([value.get(n, math.nan) for n in names] for names in (states, parameters))
+            value.update(zip(given, work(0.0, levels, numbers), strict=True))
 
         for _ in range(len(given)):
             refresh()

@@ -21,7 +21,7 @@ Gradient = Mapping[int, int]
 class Graph:
     """Expressions by number.
 
-    `ops[k]` is the kind of node k and `args[k]` the nodes it is made of; a `state`, `parameter` or `const` holds its index or value instead.
+    `ops[k]` is the kind of node k and `args[k]` the nodes it is made of; a `state` or `parameter` holds its index instead.
     Kinds: const state parameter time add sub mul neg rec exp log (cut at FLOOR) ln sqrt sin cos floor abs lt le eq and or not select.
     """
 
@@ -120,7 +120,7 @@ class Graph:
             return self.neg(self.mul(self.args[a][0], b))
         if self.ops[b] == "neg":
             return self.neg(self.mul(a, self.args[b][0]))
-        if self.ops[b] == "rec" and self.args[b][0] == a or self.ops[a] == "rec" and self.args[a][0] == b:
+        if (self.ops[b] == "rec" and self.args[b][0] == a) or (self.ops[a] == "rec" and self.args[a][0] == b):
             return self.const(1.0)
         if va is None:
             a, b = min(a, b), max(a, b)
@@ -191,9 +191,9 @@ class Graph:
                 out[v] = self.add(out[v], self.mul(args[0], d)) if v in out else self.mul(args[0], d)
             return self._tidy(out)
         if op == "select":
-            zero = self.const(0.0)
-            joined = {v: self.apply("select", args[0], inner[1].get(v, zero), inner[2].get(v, zero)) for v in sorted({*inner[1], *inner[2]})}
-            return self._tidy(joined)
+            zero, then, otherwise = self.const(0.0), inner[1], inner[2]
+            either = sorted({*then, *otherwise})
+            return self._tidy({v: self.apply("select", args[0], then.get(v, zero), otherwise.get(v, zero)) for v in either})
         outer = self._slope(k)
         return self._tidy({v: self.mul(outer, d) for v, d in inner[0].items()})
 

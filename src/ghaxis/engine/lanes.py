@@ -9,7 +9,7 @@ import numpy as np
 
 from ghaxis.engine.contract import Array, Batch, Breaks, Failure, Tolerances
 from ghaxis.engine.emit import Layout
-from ghaxis.engine.loop import CLOCK, FRAME, POINTERS, ROUND
+from ghaxis.engine.frame import CLOCK, FRAME, POINTERS, rounded
 from ghaxis.engine.methods import Method
 from ghaxis.engine.plain import EMPTY, TINY
 from ghaxis.errors import InputError, nearest
@@ -101,8 +101,8 @@ class Block:
     def __post_init__(self) -> None:
         p, lanes = self.packed, self.lanes
         n = len(p.layout.system.states)
-        height = -(-n // ROUND) * ROUND
-        for name in ("y", "peak", "floor", "new", "inside", "f"):
+        height = rounded(n)
+        for name in ("y", "peak", "floor", "new", "inside"):
             self.new(name, height, lanes)
         self.new("stages", p.method.stages * height, lanes)
         who = [self.members[min(i, len(self.members) - 1)] for i in range(lanes)]
@@ -114,7 +114,7 @@ class Block:
         self.new("p", p.parameters.shape[1], lanes)[:] = p.parameters[who].T
         for name, count in (("q", len(p.layout.hoisted)), ("ft", len(p.layout.explicit)), ("J", len(p.layout.jacobian))):
             self.new(name, count, lanes)
-        self.new("lu", max(len(p.layout.elimination.slot), ROUND), lanes)
+        self.new("lu", max(len(p.layout.elimination.slot), rounded(1)), lanes)
         self.new("seen", p.watched, lanes)
         self.new("parts", p.watched, lanes)
         self.acts(who)

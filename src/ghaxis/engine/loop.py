@@ -1,452 +1,364 @@
 """The whole integration of a block of lanes as LLVM IR: read beside plain.py, which it follows step by step.
 
-Every lane has its own clock, step and breakpoint pointer; what differs between lanes is a vector, decisions are masks. Python gives one
-table of addresses and numbers (FRAME) and reads arrays afterwards.
+Every lane has its own clock, step and breakpoint pointer; what differs between lanes is a vector, decisions are masks.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ghaxis.engine.control import forever, leave_unless, loop, only_if
 from ghaxis.engine.emit import ModelCode
+from ghaxis.engine.frame import ROUND, TOO_MANY, TOO_SMALL, Desk, Walk
+from ghaxis.engine.functions import exp, log
 from ghaxis.engine.methods import Method
 from ghaxis.engine.plain import FAINT, GAUSS, LEAST, MOST, PATIENCE, SAFETY, SMALLEST, SNAP
-from ghaxis.engine.values import Code, Shape, Value
-
-# What Python hands over, in order: name and LLVM type. `rows` are arrays (n, lanes) of all states, n rounded up to a multiple of 8.
-FRAME = (
-    *((name, "double") for name in ("start", "end", "relative", "absolute", "largest")),
-    *((name, "i64") for name in ("times_count", "edges_count", "watched_count", "needed_count", "log_room")),
-    *((name, "ptr") for name in ("y", "peak", "floor", "new", "inside", "f", "stages")),  # rows; stages (s, n, lanes)
-    *((name, "ptr") for name in ("p", "q", "ft", "J", "lu")),
-    *((name, "ptr") for name in ("clock", "pointers")),  # CLOCK and POINTERS below, one vector each
-    *((name, "ptr") for name in ("act_time", "act_where", "act_value")),  # breakpoints of all lanes; where >= 0 state, else parameter -1 - where
-    *((name, "ptr") for name in ("times", "edges", "used")),  # used[k]: whether the span before edge k belongs to a window
-    *((name, "ptr") for name in ("needed", "watch", "seen", "parts")),  # seen, parts: one vector per watched symbol
-    *((name, "ptr") for name in ("values", "sums")),  # by lane: (times, watched), (edges, watched); sums[k]: integral between edges k-1 and k
-    *((name, "ptr") for name in ("status", "failed_levels", "failed_errors", "log")),
-)
-CLOCK = (
-    *("now", "then", "step", "wish", "stop", "alive", "kept", "was_rejected", "tries", "error", "accepted", "rejected"),
-    *("kept_step", "kept_error"),
-    *("next_time", "next_edge", "in_window", "at", "due", "instant", "stage_time", "g"),
-)
-POINTERS = ("act", "act_end", "time_index", "edge_index")
-TOO_SMALL, TOO_MANY = 1, 2  # status of a failed lane
-ROUND = 8  # rows are rounded up to this, so that one lane too fills registers
-
-_WIDE = 8
+from ghaxis.engine.values import Code, Value, any_lane, fma, greatest, intrinsic, least, magnitude, when, widen
 
 
-@dataclass(eq=False)
-class Writer:
-    """The integration function being written, for one model, method and shape."""
+def combine(weights: Sequence[float], ks: Sequence[Value | None], start: Value | None = None) -> Value | None:
+    """start + sum of weights x ks, without what is zero."""
+    out = start
+    for weight, k in zip(weights, ks, strict=False):
+        if weight:
+            assert k
+            if out is None:
+                out = k if weight == 1.0 else k * weight
+            else:
+                out = out + k if weight == 1.0 else fma(k, weight, out)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """Writes the integration of one model by one method, for blocks of one shape."""
 
     model: ModelCode
     method: Method
 
-    @property
-    def shape(self) -> Shape:
-        return self.model.shape
-
-    @property
-    def lanes(self) -> int:
-        return self.shape.lanes
-
-    @property
-    def rows(self) -> int:
-        """Numbers in one array of all states."""
-        n = len(self.model.layout.system.states)
-        return -(-n // ROUND) * ROUND * self.lanes
-
-    @property
-    def flat(self) -> Shape:
-        """The shape in which arrays of all states are walked."""
-        return Shape(_WIDE) if self.lanes == 1 else self.shape
-
     def functions(self) -> list[Code]:
-        """Everything but the model's functions."""
-        return [self.act(), self.observe(), self.integrate()]
+        """Everything but the model's own functions; the one to call from outside is `integrate(frame)`."""
+        return [self._act(), self._observe(), self._integrate()]
 
-    # reading the frame
+    def _open(self, name: str, external: bool = False, more: tuple[tuple[str, str], ...] = ()) -> tuple[Code, Desk]:
+        code = Code(name, [("frame", "ptr"), *more], external, self.model.fused)
+        return code, Desk(code, self.model.shape, self._states)
 
-    def open(self, name: str, external: bool = False, more: tuple[tuple[str, str], ...] = ()) -> Code:
-        return Code(name, [("frame", "ptr"), *more], external, self.model.fused)
-
-    def field(self, code: Code, name: str) -> Value:
-        index = [n for n, _ in FRAME].index(name)
-        return code.load(code.at(code.argument("frame"), index, "i64"), dict(FRAME)[name])
-
-    def clock(self, code: Code, name: str) -> Value:
-        return code.load(self.clock_at(code, name), self.shape.of("double"), self.model.align)
-
-    def clock_at(self, code: Code, name: str, lane: Value | int = 0) -> Value:
-        base = code.at(self.field(code, "clock"), CLOCK.index(name) * self.lanes)
-        return code.at(base, lane)
-
-    def keep(self, code: Code, **values: Value) -> None:
-        for name, value in values.items():
-            code.store(value, self.clock_at(code, name), self.model.align)
-
-    def pointer_at(self, code: Code, name: str, lane: Value) -> Value:
-        return code.at(code.at(self.field(code, "pointers"), POINTERS.index(name) * self.lanes, "i64"), lane, "i64")
-
-    def spread(self, code: Code, value: Value) -> Value:
-        """A lane vector (or number) as the flat walk needs it."""
-        return code.widen(value, self.flat.of("double"))
-
-    def walk(self, code: Code, base: Value, index: Value, offset: int = 0) -> Value:
-        where = code.at(base, index)
-        return code.load(code.at(where, offset) if offset else where, self.flat.of("double"), 8 * self.flat.lanes)
-
-    def drop(self, code: Code, value: Value, base: Value, index: Value, offset: int = 0) -> None:
-        where = code.at(base, index)
-        code.store(value, code.at(where, offset) if offset else where, 8 * self.flat.lanes)
-
-    def number(self, code: Code, value: float) -> Value:
-        return code.number(self.shape.of("double"), value)
-
-    def holds(self, name: str, code: Code) -> Value:
-        """A clock entry that is 1 or 0, as a mask."""
-        return self.clock(code, name) > 0.5
-
-    def as_number(self, code: Code, mask: Value) -> Value:
-        return code.when(mask, 1.0, self.number(code, 0.0))
+    @property
+    def _states(self) -> int:
+        return len(self.model.layout.system.states)
 
     # breakpoints
 
-    def act(self) -> Code:
+    def _act(self) -> Code:
         """act(frame, lane): what happens in this lane at its time `now`; then its next stop."""
-        code = self.open("act", more=(("lane", "i64"),))
+        code, desk = self._open("act", more=(("lane", "i64"),))
         lane = code.argument("lane")
-        now = code.load(self.clock_at(code, "now", lane), "double")
-        place, last = self.pointer_at(code, "act", lane), code.load(self.pointer_at(code, "act_end", lane), "i64")
-        times, wheres, amounts = (self.field(code, n) for n in ("act_time", "act_where", "act_value"))
-        y, p, peak = (self.field(code, n) for n in ("y", "p", "peak"))
-        code.store(self.field(code, "end"), self.clock_at(code, "stop", lane))
-        with code.forever() as done:
+        now = code.load(desk.clock_at("now", lane), "double")
+        place, last = desk.pointer_at("act", lane), code.load(desk.pointer_at("act_end", lane), "i64")
+        times, wheres, amounts, y, p, peak = (desk.field(n) for n in ("act_time", "act_where", "act_value", "y", "p", "peak"))
+        code.store(desk.field("end"), desk.clock_at("stop", lane))
+        with forever(code) as done:
             index = code.load(place, "i64")
-            code.leave_unless(index < last, done)
+            leave_unless(index < last, done)
             time = code.load(code.at(times, index), "double")
-            code.store(time, self.clock_at(code, "stop", lane))
-            code.leave_unless(time <= now, done)
+            code.store(time, desk.clock_at("stop", lane))
+            leave_unless(time <= now, done)
             where, value = code.load(code.at(wheres, index, "i64"), "i64"), code.load(code.at(amounts, index), "double")
-            with code.only_if(where < 0):
-                code.store(value, code.at(p, (-1 - where) * self.lanes + lane))
-            with code.only_if(where >= 0):
-                spot = where * self.lanes + lane
+            with only_if(where < 0):
+                code.store(value, code.at(p, (-1 - where) * desk.lanes + lane))
+            with only_if(where >= 0):
+                spot = where * desk.lanes + lane
                 level = code.load(code.at(y, spot), "double") + value
                 code.store(level, code.at(y, spot))
-                code.store(code.greatest(code.load(code.at(peak, spot), "double"), code.size(level)), code.at(peak, spot))
+                code.store(greatest(magnitude(level), code.load(code.at(peak, spot), "double")), code.at(peak, spot))
             code.store(index + 1, place)
-            code.store(self.field(code, "end"), self.clock_at(code, "stop", lane))
+            code.store(desk.field("end"), desk.clock_at("stop", lane))
         return code
 
     # what is watched
 
-    def look(self, code: Code, instant: Value) -> None:
+    def _look(self, desk: Desk, instant: Value) -> None:
         """Work out all watched symbols at `instant` of the running step, into `seen`, in every lane."""
-        x = (instant - self.clock(code, "now")) / self.clock(code, "step")
+        code, method = desk.code, self.method
+        x = (instant - desk.clock("now")) / desk.clock("step")
         rest = 1.0 - x
-        y, new, stages, inside = (self.field(code, n) for n in ("y", "new", "stages", "inside"))
-        needed, kind, align = self.field(code, "needed"), self.shape.of("double"), self.model.align
-        with code.loop(self.field(code, "needed_count")) as k:
-            place = code.load(code.at(needed, k, "i64"), "i64") * self.lanes
-            ks = [code.load(code.at(code.at(stages, place), r * self.rows), kind, align) for r in range(self.method.stages)]
-            first, second = (self.combine(code, row, ks) for row in self.method.dense)
-            bend = code.fma(x, second, first) if second else first
+        y, new, stages, inside, needed = (desk.field(n) for n in ("y", "new", "stages", "inside", "needed"))
+        with loop(code, desk.field("needed_count")) as k:
+            place = code.load(code.at(needed, k, "i64"), "i64") * desk.lanes
+            ks = [code.load(code.at(code.at(stages, place), r * desk.rows), desk.kind, desk.align) for r in range(method.stages)]
+            first, second = (combine(row, ks) for row in method.dense)
+            bend = fma(x, second, first) if second and first else first
             assert bend
-            end = code.fma(rest, bend, code.load(code.at(new, place), kind, align))
-            level = code.fma(x, end, rest * code.load(code.at(y, place), kind, align))
-            code.store(level, code.at(inside, place), align)
-        self.keep(code, instant=instant)
-        code.call(self.field(code, "watch"), self.clock_at(code, "instant"), inside, *(self.field(code, n) for n in ("p", "q", "seen")))
+            end = fma(rest, bend, code.load(code.at(new, place), desk.kind, desk.align))
+            level = fma(x, end, rest * code.load(code.at(y, place), desk.kind, desk.align))
+            code.store(level, code.at(inside, place), desk.align)
+        desk.keep(instant=instant)
+        code.call(desk.field("watch"), desk.clock_at("instant"), inside, *(desk.field(n) for n in ("p", "q", "seen")))
 
-    def combine(self, code: Code, row: tuple[float, ...], ks: list[Value], start: Value | None = None) -> Value | None:
-        """start + sum of row x ks, without what is zero."""
-        out = start
-        for weight, k in zip(row, ks, strict=False):
-            if weight:
-                out = (k if weight == 1.0 else k * weight) if out is None else (out + k if weight == 1.0 else code.fma(k, weight, out))
-        return out
-
-    def observe(self) -> Code:
+    def _observe(self) -> Code:
         """observe(frame): outputs at asked times, and integrals, within the steps kept just now (from `now` to `then`)."""
-        code = self.open("observe")
-        count, seen, lanes = self.field(code, "watched_count"), self.field(code, "seen"), self.lanes
-        kept, now, then = self.holds("kept", code), self.clock(code, "now"), self.clock(code, "then")
-        with code.forever() as done:
-            asked = self.clock(code, "next_time")
+        code, desk = self._open("observe")
+        count, seen = desk.field("watched_count"), desk.field("seen")
+        kept, now, then = desk.holds("kept"), desk.clock("now"), desk.clock("then")
+        with forever(code) as done:
+            asked = desk.clock("next_time")
             due = kept & (asked <= then)
-            code.leave_unless(code.any(due), done)
-            self.look(code, code.when(due, asked, now))
-            self.keep(code, due=self.as_number(code, due))
-            with self.each(code, "due") as lane:
-                target, k = self.target(code, "values", "time", lane)
-                with code.loop(count) as m:
-                    code.store(code.load(code.at(seen, m * lanes + lane), "double"), code.at(target, m))
-                self.advance(code, lane, k, "time")
-        self.keep(code, at=now)
-        with code.forever() as done:
-            at, edge = self.clock(code, "at"), self.clock(code, "next_edge")
-            to = code.least(edge, then)
+            leave_unless(any_lane(due), done)
+            self._look(desk, when(due, asked, now))
+            desk.keep(due=due)
+            with desk.each("due") as lane:
+                target, k = self._target(desk, "values", "time", lane)
+                with loop(code, count) as m:
+                    code.store(code.load(code.at(seen, m * desk.lanes + lane), "double"), code.at(target, m))
+                self._advance(desk, lane, k, "time")
+        desk.keep(at=now)
+        with forever(code) as done:
+            at, edge = desk.clock("at"), desk.clock("next_edge")
+            to = least(edge, then)
             due = kept & (at < to)
-            code.leave_unless(code.any(due), done)
-            self.keep(code, due=self.as_number(code, due & edge.same(to)))
-            self.integrate_part(code, at, to, due & self.holds("in_window", code))
-            self.keep(code, at=code.when(due, to, at))
-            with self.each(code, "due") as lane:
-                target, k = self.target(code, "sums", "edge", lane)
-                with code.loop(count) as m:
-                    place = code.at(self.field(code, "parts"), m * lanes + lane)
+            leave_unless(any_lane(due), done)
+            desk.keep(due=due & edge.same(to))
+            self._add_part(desk, at, to, due & desk.holds("in_window"))
+            desk.keep(at=when(due, to, at))
+            with desk.each("due") as lane:
+                target, k = self._target(desk, "sums", "edge", lane)
+                with loop(code, count) as m:
+                    place = code.at(desk.field("parts"), m * desk.lanes + lane)
                     code.store(code.load(place, "double"), code.at(target, m))
                     code.store(code.number("double", 0.0), place)
-                self.advance(code, lane, k, "edge")
-                code.store(code.load(code.at(self.field(code, "used"), k + 1), "double"), self.clock_at(code, "in_window", lane))
+                self._advance(desk, lane, k, "edge")
+                code.store(code.load(code.at(desk.field("used"), k + 1), "double"), desk.clock_at("in_window", lane))
         return code
 
-    def integrate_part(self, code: Code, at: Value, to: Value, mask: Value) -> None:
+    def _add_part(self, desk: Desk, at: Value, to: Value, mask: Value) -> None:
         """Add the integral of all watched symbols from `at` to `to` where the mask holds."""
-        with code.only_if(code.any(mask)):
-            span = code.when(mask, to - at, 0.0)
+        code = desk.code
+        with only_if(any_lane(mask)):
+            span = when(mask, to - at, 0.0)
             for point in GAUSS:
-                self.look(code, code.fma(span, float(point), at))
-                with code.loop(self.field(code, "watched_count")) as m:
-                    kind, align = self.shape.of("double"), self.model.align
-                    place = code.at(self.field(code, "parts"), m * self.lanes)
-                    found = code.load(code.at(self.field(code, "seen"), m * self.lanes), kind, align)
-                    sofar = code.load(place, kind, align)
-                    code.store(code.when(mask, code.fma(found, span * 0.5, sofar), sofar), place, align)
+                self._look(desk, fma(span, float(point), at))
+                with loop(code, desk.field("watched_count")) as m:
+                    place = code.at(desk.field("parts"), m * desk.lanes)
+                    found = code.load(code.at(desk.field("seen"), m * desk.lanes), desk.kind, desk.align)
+                    sofar = code.load(place, desk.kind, desk.align)
+                    code.store(when(mask, fma(found, span * 0.5, sofar), sofar), place, desk.align)
 
-    @contextmanager
-    def each(self, code: Code, name: str) -> Iterator[Value]:
-        """Every lane whose clock entry is 1."""
-        with code.loop(self.lanes) as lane, code.only_if(code.load(self.clock_at(code, name, lane), "double") > 0.5):
-            yield lane
-
-    def target(self, code: Code, out: str, what: str, lane: Value) -> tuple[Value, Value]:
+    def _target(self, desk: Desk, out: str, what: str, lane: Value) -> tuple[Value, Value]:
         """Where this lane's next row of `values` or `sums` goes, and which row it is."""
-        count = self.field(code, "watched_count")
-        k = code.load(self.pointer_at(code, f"{what}_index", lane), "i64")
-        return code.at(self.field(code, out), lane * (self.field(code, f"{what}s_count") * count) + k * count), k
+        code, count = desk.code, desk.field("watched_count")
+        k = code.load(desk.pointer_at(f"{what}_index", lane), "i64")
+        return code.at(desk.field(out), lane * (desk.field(f"{what}s_count") * count) + k * count), k
 
-    def advance(self, code: Code, lane: Value, k: Value, what: str) -> None:
+    def _advance(self, desk: Desk, lane: Value, k: Value, what: str) -> None:
         """On to the next asked time or edge (the list ends with infinity)."""
-        code.store(k + 1, self.pointer_at(code, f"{what}_index", lane))
-        code.store(code.load(code.at(self.field(code, f"{what}s"), k + 1), "double"), self.clock_at(code, f"next_{what}", lane))
+        code = desk.code
+        code.store(k + 1, desk.pointer_at(f"{what}_index", lane))
+        code.store(code.load(code.at(desk.field(f"{what}s"), k + 1), "double"), desk.clock_at(f"next_{what}", lane))
 
     # the step
 
-    def attempt(self, code: Code) -> None:
+    def _attempt(self, desk: Desk) -> None:
         """One step in all lanes: `new`, the stages, and the squared error norm in `error`."""
-        names = ("y", "p", "q", "f", "ft", "J", "lu", "stages", "inside", "new", "peak", "floor")
-        y, p, q, f, ft, J, lu, stages, inside, new, peak, floor = (self.field(code, n) for n in names)
-        method, now, h = self.method, self.clock(code, "now"), self.clock(code, "step")
-        stage_time, g = self.clock_at(code, "stage_time"), self.clock_at(code, "g")
+        code, method, walk = desk.code, self.method, Walk(desk)
+        y, p, q, ft, J, lu, stages, inside = (desk.field(n) for n in ("y", "p", "q", "ft", "J", "lu", "stages", "inside"))
+        now, h = desk.clock("now"), desk.clock("step")
+        stage_time = desk.clock_at("stage_time")
         inverse = 1.0 / h
-        self.keep(code, g=inverse * (1.0 / method.gamma), stage_time=now)
-        code.call("slopes", stage_time, y, p, q, f, ft, J)
-        code.call("factor", g, J, lu)
-        wide = self.spread(code, inverse)
-        width, flat = self.flat.lanes, self.flat.of("double")
+        desk.keep(g=inverse * (1.0 / method.gamma), stage_time=now)
+        code.call("slopes", stage_time, y, p, q, stages, ft, J)
+        code.call("factor", desk.clock_at("g"), J, lu)
         for i in range(method.stages):
+            right = code.at(stages, i * desk.rows)
             if i:
-                grows = i > 1 and method.a[i][: i - 1] == method.a[i - 1]
-                with code.loop(self.rows, width) as k:
-                    row = method.a[i][i - 1 :] if grows else method.a[i]
-                    first = i - 1 if grows else 0
-                    ks = [self.walk(code, stages, k, (first + r) * self.rows) if a else y for r, a in enumerate(row)]
-                    level = self.combine(code, row, ks, self.walk(code, inside if grows else y, k))
-                    assert level
-                    self.drop(code, level, inside, k)
-                if any(method.a[i]):
-                    self.keep(code, stage_time=code.fma(h, method.alpha[i], now))
-                    code.call("rates", stage_time, inside, p, q, f)
-            with code.loop(self.rows, width) as k:
-                ks = [self.walk(code, stages, k, r * self.rows) for r in range(i)]
-                coupling = self.combine(code, method.c[i], ks)
-                right = self.walk(code, f, k)
-                self.drop(code, code.fma(coupling, wide, right) if coupling else right, stages, k, i * self.rows)
+                self._prepare(walk, i, y, inside, stages, inverse)
+                desk.keep(stage_time=fma(h, method.alpha[i], now))
+                code.call("rates", stage_time, inside, p, q, right)
             if method.gammas[i]:
                 for e, state in enumerate(self.model.layout.explicit):
-                    place = code.at(stages, i * self.rows + state * self.lanes)
+                    place = code.at(right, state * desk.lanes)
                     slope = self.model.get(code, ft, e) * (h * method.gammas[i])
-                    code.store(code.load(place, self.shape.of("double"), self.model.align) + slope, place, self.model.align)
-            code.call("solve", lu, code.at(stages, i * self.rows))
-        self.norm(code, stages, y, new, inside, peak, floor, flat)
+                    code.store(code.load(place, desk.kind, desk.align) + slope, place, desk.align)
+            code.call("solve", lu, right)
+        self._judge_error(walk, stages, y, inside)
 
-    def norm(self, code: Code, stages: Value, y: Value, new: Value, inside: Value, peak: Value, floor: Value, flat: str) -> None:
+    def _prepare(self, walk: Walk, i: int, y: Value, inside: Value, stages: Value, inverse: Value) -> None:
+        """For stage i > 0: the levels inside the step, and the coupling to earlier stages as the start of its right-hand side."""
+        method, wide, rows = self.method, walk.spread(inverse), walk.desk.rows
+        grows = i > 1 and method.a[i][: i - 1] == method.a[i - 1]  # then `inside` of the stage before is continued
+        first = i - 1 if grows else 0
+        with walk.places() as places:
+            for at in places:
+                ks = [walk.get(stages, at, r * rows) for r in range(i)]
+                level = combine(method.a[i][first:], ks[first:], walk.get(inside if grows else y, at))
+                coupling = combine(method.c[i], ks)
+                assert level and coupling
+                walk.put(level, inside, at)
+                walk.put(coupling * wide, stages, at, i * rows)
+
+    def _judge_error(self, walk: Walk, stages: Value, y: Value, inside: Value) -> None:
         """New levels, and the mean square of error / scale: added up in ROUND parts, so that every shape adds in one order."""
-        method, n = self.method, len(self.model.layout.system.states)
-        relative, absolute = (code.widen(self.field(code, name), flat) for name in ("relative", "absolute"))
-        last = method.stages - 1
-        stiffly = method.m[:last] == method.a[last] and method.m[last] == 1.0  # then `inside` is nearly the new level already
-        parts = 1 if self.lanes == 1 else ROUND
-        sums = [code.at(self.field(code, "lu"), i * self.lanes) for i in range(ROUND)]  # the factors are not needed any more
-        zero = code.number(flat, 0.0)
-        for i in range(parts):
-            code.store(zero, sums[i], 8 * self.flat.lanes)
-        with code.loop(self.rows, self.flat.lanes * parts) as k:
-            for i in range(parts):
-                at = k + i * self.flat.lanes
-                ks = [self.walk(code, stages, at, r * self.rows) if m or e else y for r, (m, e) in enumerate(zip(method.m, method.e, strict=True))]
-                level = self.walk(code, inside, at) + ks[last] if stiffly else self.combine(code, method.m, ks, self.walk(code, y, at))
-                error = self.combine(code, method.e, ks)
+        desk, code, method = walk.desk, walk.desk.code, self.method
+        new, peak, floor = (desk.field(n) for n in ("new", "peak", "floor"))
+        relative, absolute = (walk.spread(desk.field(name)) for name in ("relative", "absolute"))
+        last, one = method.stages - 1, desk.lanes == 1
+        continued = method.m[:last] == method.a[last] and method.m[last] == 1.0  # then new = inside + the last stage
+        sums = [code.at(desk.field("lu"), i * desk.lanes) for i in range(ROUND)]  # the factors are not needed any more
+        for place in sums[: 1 if one else ROUND]:
+            code.store(code.number(walk.kind, 0.0), place, walk.align)
+        used = [bool(e) or (bool(m) and not continued) or r == last for r, (m, e) in enumerate(zip(method.m, method.e, strict=True))]
+        with walk.places(ROUND) as places:
+            for at, total in zip(places, sums, strict=False):
+                ks = [walk.get(stages, at, r * desk.rows) if used[r] else None for r in range(method.stages)]
+                old = walk.get(y, at)
+                level = combine((1.0,), ks[last:], walk.get(inside, at)) if continued else combine(method.m, ks, old)
+                error = combine(method.e, ks)
                 assert level and error
-                self.drop(code, level, new, at)
-                size = code.size(level)
-                larger = code.greatest(size, self.walk(code, peak, at))
-                here = code.greatest(size, code.size(self.walk(code, y, at)))
-                ratio = error / code.fma(relative, here, code.fma(absolute, larger, self.walk(code, floor, at)))
-                sofar = code.load(sums[i], flat, 8 * self.flat.lanes)
-                code.store(code.fma(ratio, ratio, sofar), sums[i], 8 * self.flat.lanes)
-        a = [code.load(s, self.shape.of("double"), self.model.align) for s in sums]
-        total = ((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]))
-        self.keep(code, error=total * (1.0 / n))
+                walk.put(level, new, at)
+                size = magnitude(level)
+                larger = greatest(size, walk.get(peak, at))
+                scale = fma(relative, greatest(size, magnitude(old)), fma(absolute, larger, walk.get(floor, at)))
+                ratio = error / scale
+                code.store(fma(ratio, ratio, code.load(total, walk.kind, walk.align)), total, walk.align)
+        a = [code.load(s, desk.kind, desk.align) for s in sums]
+        desk.keep(error=(((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]))) * (1.0 / self._states))
 
-    def first_step(self, code: Code) -> None:
-        """The first wish of every lane, from `f` at the start."""
-        n, kind = len(self.model.layout.system.states), self.shape.of("double")
-        relative, absolute = (code.widen(self.field(code, name), kind) for name in ("relative", "absolute"))
-        here = {name: self.field(code, name) for name in ("y", "f", "peak", "floor")}
-        sums = [code.at(self.field(code, "lu"), i * self.lanes) for i in range(2)]
+    def _first_step(self, desk: Desk) -> None:
+        """The first wish of every lane, from the rates at the start (in the place of the first stage)."""
+        code = desk.code
+        relative, absolute = (widen(desk.field(name), desk.kind) for name in ("relative", "absolute"))
+        arrays = [desk.field(n) for n in ("y", "stages", "peak", "floor")]
+        sums = [code.at(desk.field("lu"), i * desk.lanes) for i in range(2)]
         for place in sums:
-            code.store(self.number(code, 0.0), place, self.model.align)
-        with code.loop(n * self.lanes, self.lanes) as k:
-            level, rate, peak, floor = (code.load(code.at(base, k), kind, self.model.align) for base in here.values())
-            scale = relative / code.fma(relative, peak, code.fma(absolute, peak, floor))
+            code.store(code.number(desk.kind, 0.0), place, desk.align)
+        with loop(code, self._states * desk.lanes, desk.lanes) as k:
+            level, rate, peak, floor = (code.load(code.at(base, k), desk.kind, desk.align) for base in arrays)
+            scale = relative / fma(relative, peak, fma(absolute, peak, floor))
             for value, place in zip((level, rate), sums, strict=True):
                 part = value * scale
-                code.store(code.fma(part, part, code.load(place, kind, self.model.align)), place, self.model.align)
-        size, speed = (code.intrinsic("sqrt", code.load(place, kind, self.model.align) * (1.0 / n)) for place in sums)
+                code.store(fma(part, part, code.load(place, desk.kind, desk.align)), place, desk.align)
+        size, speed = (intrinsic("sqrt", code.load(place, desk.kind, desk.align) * (1.0 / self._states)) for place in sums)
         usual = (size > 1e-5) & (speed > 1e-5)
-        self.keep(code, wish=code.when(usual, size * 0.01 / speed, 1e-6))
+        desk.keep(wish=when(usual, size * 0.01 / speed, 1e-6))
 
     # the loop
 
-    def integrate(self) -> Code:
+    def _integrate(self) -> Code:
         """integrate(frame): all lanes from start to end."""
-        code = self.open("integrate", external=True)
-        fresh = dict.fromkeys(("was_rejected", "tries", "accepted", "rejected"), self.number(code, 0.0))
-        start = code.widen(self.field(code, "start"), self.shape.of("double"))
-        one = self.number(code, 1.0)
-        self.keep(code, now=start, then=start, stage_time=start, step=one, kept=one, alive=one, **fresh)
-        places = [self.field(code, name) for name in ("p", "q")]
-        code.call("hoist", *places)
+        code, desk = self._open("integrate", external=True)
+        start = widen(desk.field("start"), desk.kind)
+        desk.keep(now=start, then=start, stage_time=start, step=1.0, kept=1.0)
+        p, q = desk.field("p"), desk.field("q")
+        code.call("hoist", p, q)
         code.call("observe", code.argument("frame"))
-        with code.loop(self.lanes) as lane:
+        with loop(code, desk.lanes) as lane:
             code.call("act", code.argument("frame"), lane)
-        code.call("hoist", *places)
-        names = ("y", "p", "q", "f", "ft", "J")
-        code.call("slopes", self.clock_at(code, "stage_time"), *(self.field(code, n) for n in names))
-        self.first_step(code)
-        with code.forever() as done:
-            alive = self.holds("alive", code)
-            code.leave_unless(code.any(alive), done)
-            self.choose(code, alive)
-            self.attempt(code)
-            self.judge(code, alive)
-            self.settle(code)
+        code.call("hoist", p, q)
+        code.call("slopes", desk.clock_at("stage_time"), *(desk.field(n) for n in ("y", "p", "q", "stages", "ft", "J")))
+        self._first_step(desk)
+        with forever(code) as done:
+            alive = desk.holds("alive")
+            leave_unless(any_lane(alive), done)
+            self._choose(desk, alive)
+            self._attempt(desk)
+            self._judge(desk, alive)
+            self._settle(desk)
         return code
 
-    def choose(self, code: Code, alive: Value) -> None:
+    def _choose(self, desk: Desk, alive: Value) -> None:
         """The size of the next step: as wished, or onto the stop, or half way to it."""
-        gap = self.clock(code, "stop") - self.clock(code, "now")
-        wish = code.least(self.clock(code, "wish"), code.widen(self.field(code, "largest"), self.shape.of("double")))
-        h = code.when(wish >= gap * SNAP, gap, code.least(wish, gap * 0.5))
-        self.keep(code, step=code.when(alive, h, 1.0), wish=wish)
+        gap = desk.clock("stop") - desk.clock("now")
+        wish = least(desk.clock("wish"), widen(desk.field("largest"), desk.kind))
+        h = when(wish >= gap * SNAP, gap, least(wish, gap * 0.5))
+        desk.keep(step=when(alive, h, 1.0), wish=wish)
 
-    def judge(self, code: Code, alive: Value) -> None:
+    def _judge(self, desk: Desk, alive: Value) -> None:
         """Keep or reject, and the next wish."""
-        h, wish, now, stop = (self.clock(code, n) for n in ("step", "wish", "now", "stop"))
-        square = self.clock(code, "error")
-        square = code.greatest(code.when(square < 1e16, square, 1e16), 1e-16)
-        error = code.log(square) * (0.5 / self.method.order)
-        factor = code.least(code.greatest(code.exp(-error) * SAFETY, LEAST), MOST)
+        h, wish, now, stop = (desk.clock(n) for n in ("step", "wish", "now", "stop"))
+        square = desk.clock("error")
+        square = greatest(when(square < 1e16, square, 1e16), 1e-16)
+        size = log(square) * (0.5 / self.method.order)
+        factor = least(greatest(exp(-size) * SAFETY, LEAST), MOST)
         good = square <= 1.0
         kept, refused = alive & good, alive & ~good
-        last_step, last_error = self.clock(code, "kept_step"), self.clock(code, "kept_error")
-        trend = h / last_step * code.exp(last_error - error - error) * SAFETY
-        foreseen = code.when(last_step > 0.0, code.greatest(code.least(factor, trend), LEAST), factor)
-        calm = code.when(self.holds("was_rejected", code), code.least(foreseen, 1.0), foreseen)
-        grown = h * calm
-        clipped = code.greatest(grown, code.least(wish, grown * MOST))
-        after = code.when(h >= wish * SAFETY, grown, clipped)
-        then = code.when((stop - now).same(h), stop, now + h)
-        self.log(code, square, kept)
-        self.keep(
-            code,
-            kept=self.as_number(code, kept),
-            then=code.when(kept, then, now),
-            wish=code.when(kept, after, code.when(refused, h * factor, wish)),
-            was_rejected=self.as_number(code, refused),
-            kept_step=code.when(kept, h, last_step),
-            kept_error=code.when(kept, code.greatest(error, math.log(FAINT) / self.method.order), last_error),
-            tries=self.clock(code, "tries") + 1.0,
-            accepted=self.clock(code, "accepted") + self.as_number(code, kept),
-            rejected=self.clock(code, "rejected") + self.as_number(code, refused),
+        last_step, last_size = desk.clock("kept_step"), desk.clock("kept_error")
+        trend = h / last_step * exp(last_size - size - size) * SAFETY
+        foreseen = when(last_step > 0.0, greatest(least(factor, trend), LEAST), factor)
+        grown = h * when(desk.holds("was_rejected"), least(foreseen, 1.0), foreseen)
+        after = when(h >= wish * SAFETY, grown, greatest(grown, least(wish, grown * MOST)))
+        then = when((stop - now).same(h), stop, now + h)
+        self._log(desk, square, kept)
+        counts = {name: desk.clock(name) + when(mask, 1.0, 0.0) for name, mask in (("accepted", kept), ("rejected", refused))}
+        desk.keep(
+            kept=kept,
+            then=when(kept, then, now),
+            wish=when(kept, after, when(refused, h * factor, wish)),
+            was_rejected=refused,
+            kept_step=when(kept, h, last_step),
+            kept_error=when(kept, greatest(size, math.log(FAINT) / self.method.order), last_size),
+            tries=desk.clock("tries") + 1.0,
+            **counts,
         )
 
-    def log(self, code: Code, square: Value, kept: Value) -> None:
+    def _log(self, desk: Desk, square: Value, kept: Value) -> None:
         """Note the attempt where there is room: time, size, norm, kept (one vector each)."""
-        room = self.field(code, "log_room")
-        with code.only_if(room > 0):
-            place = self.field(code, "log")
-            for k, value in enumerate((self.clock(code, "now"), self.clock(code, "step"), code.intrinsic("sqrt", square), self.as_number(code, kept))):
-                code.store(value, code.at(place, k * self.lanes), self.model.align)
-            frame, names = code.argument("frame"), [n for n, _ in FRAME]
-            code.store(code.at(place, 4 * self.lanes), code.at(frame, names.index("log"), "i64"))
-            code.store(room - 1, code.at(frame, names.index("log_room"), "i64"))
+        code, room = desk.code, desk.field("log_room")
+        with only_if(room > 0):
+            place = desk.field("log")
+            noted = (desk.clock("now"), desk.clock("step"), intrinsic("sqrt", square), when(kept, 1.0, 0.0))
+            for k, value in enumerate(noted):
+                code.store(value, code.at(place, k * desk.lanes), desk.align)
+            desk.set_field("log", code.at(place, len(noted) * desk.lanes))
+            desk.set_field("log_room", room - 1)
 
-    def settle(self, code: Code) -> None:
+    def _settle(self, desk: Desk) -> None:
         """Read off kept steps, move on, act at stops, give up where there is no way."""
-        kept = self.holds("kept", code)
-        with code.only_if(code.any(kept)):
+        code = desk.code
+        kept = desk.holds("kept")
+        with only_if(any_lane(kept)):
             code.call("observe", code.argument("frame"))
-            self.move(code)
-        then = self.clock(code, "then")
-        self.keep(code, now=then)
-        alive = self.holds("alive", code)
-        arrived = kept & (then >= self.clock(code, "stop"))
-        smallest = code.greatest(code.size(then), 1.0) * SMALLEST
-        stuck = alive & ~arrived & ((self.clock(code, "wish") < smallest) | (self.clock(code, "tries") > float(PATIENCE)))
-        with code.only_if(code.any(arrived | stuck)):
-            self.keep(code, due=self.as_number(code, arrived), at=self.as_number(code, stuck))
-            self.keep(code, tries=code.when(arrived, 0.0, self.clock(code, "tries")))
-            with self.each(code, "due") as lane:
-                there = code.load(self.clock_at(code, "now", lane), "double") >= self.field(code, "end")
-                with code.only_if(there):
-                    code.store(code.number("double", 0.0), self.clock_at(code, "alive", lane))
-                with code.only_if(~there):
+            self._move(Walk(desk))
+        then = desk.clock("then")
+        desk.keep(now=then)
+        arrived = kept & (then >= desk.clock("stop"))
+        smallest = greatest(magnitude(then), 1.0) * SMALLEST
+        stuck = desk.holds("alive") & ~arrived & ((desk.clock("wish") < smallest) | (desk.clock("tries") > float(PATIENCE)))
+        with only_if(any_lane(arrived | stuck)):
+            desk.keep(due=arrived, at=stuck, tries=when(arrived, 0.0, desk.clock("tries")))
+            with desk.each("due") as lane:
+                there = code.load(desk.clock_at("now", lane), "double") >= desk.field("end")
+                with only_if(there):
+                    code.store(code.number("double", 0.0), desk.clock_at("alive", lane))
+                with only_if(~there):
                     code.call("act", code.argument("frame"), lane)
-            with self.each(code, "at") as lane:
-                self.give_up(code, lane)
-            code.call("hoist", self.field(code, "p"), self.field(code, "q"))
+            with desk.each("at") as lane:
+                self._give_up(desk, lane)
+            code.call("hoist", desk.field("p"), desk.field("q"))
 
-    def move(self, code: Code) -> None:
+    def _move(self, walk: Walk) -> None:
         """y = new and peak = max(peak, |new|) where the step was kept."""
-        y, new, peak = (self.field(code, n) for n in ("y", "new", "peak"))
-        kept = self.spread(code, self.clock(code, "kept")) > 0.5
-        with code.loop(self.rows, self.flat.lanes) as k:
-            level, old, largest = self.walk(code, new, k), self.walk(code, y, k), self.walk(code, peak, k)
-            self.drop(code, code.when(kept, level, old), y, k)
-            self.drop(code, code.when(kept, code.greatest(code.size(level), largest), largest), peak, k)
+        y, new, peak = (walk.desk.field(n) for n in ("y", "new", "peak"))
+        kept = walk.spread(walk.desk.clock("kept")) > 0.5
+        with walk.places() as places:
+            for at in places:
+                level, old, largest = walk.get(new, at), walk.get(y, at), walk.get(peak, at)
+                walk.put(when(kept, level, old), y, at)
+                walk.put(when(kept, greatest(magnitude(level), largest), largest), peak, at)
 
-    def give_up(self, code: Code, lane: Value) -> None:
+    def _give_up(self, desk: Desk, lane: Value) -> None:
         """Stop this lane; leave behind its last good levels and the error that could not be brought down."""
-        many = code.load(self.clock_at(code, "tries", lane), "double") > float(PATIENCE)
-        status = code.when(many, code.number("i64", TOO_MANY), code.number("i64", TOO_SMALL))
-        code.store(status, code.at(self.field(code, "status"), lane, "i64"))
-        code.store(code.number("double", 0.0), self.clock_at(code, "alive", lane))
-        y, stages = self.field(code, "y"), self.field(code, "stages")
-        levels, errors = self.field(code, "failed_levels"), self.field(code, "failed_errors")
-        with code.loop(self.rows, self.lanes) as k:
+        code = desk.code
+        many = code.load(desk.clock_at("tries", lane), "double") > float(PATIENCE)
+        status = when(many, code.number("i64", TOO_MANY), code.number("i64", TOO_SMALL))
+        code.store(status, code.at(desk.field("status"), lane, "i64"))
+        code.store(code.number("double", 0.0), desk.clock_at("alive", lane))
+        y, stages, levels, errors = (desk.field(n) for n in ("y", "stages", "failed_levels", "failed_errors"))
+        with loop(code, desk.rows, desk.lanes) as k:
             spot = k + lane
-            ks = [code.load(code.at(code.at(stages, spot), r * self.rows), "double") for r in range(self.method.stages)]
-            error = self.combine(code, self.method.e, ks)
+            ks = [code.load(code.at(code.at(stages, spot), r * desk.rows), "double") for r in range(self.method.stages)]
+            error = combine(self.method.e, ks)
             assert error
             code.store(code.load(code.at(y, spot), "double"), code.at(levels, spot))
             code.store(error, code.at(errors, spot))

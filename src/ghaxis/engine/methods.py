@@ -36,6 +36,7 @@ class Method:
 
     @property
     def stages(self) -> int:
+        """How many linear systems a step solves."""
         return len(self.alpha)
 
 

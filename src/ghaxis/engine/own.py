@@ -21,12 +21,12 @@ from ghaxis.engine import machine
 from ghaxis.engine.contract import Answer, Array, Batch, Failure, Tolerances
 from ghaxis.engine.emit import Layout, ModelCode, module, reads
 from ghaxis.engine.expressions import System, read_system
+from ghaxis.engine.frame import TOO_MANY
 from ghaxis.engine.lanes import Block, pack
-from ghaxis.engine.loop import TOO_MANY, Writer
+from ghaxis.engine.loop import Loop
 from ghaxis.engine.methods import METHODS
 from ghaxis.engine.values import Shape
 from ghaxis.errors import InputError, nearest
-
 
 # On the coupled model: within 6e-4 of the maximum in pulses (GH, pSTAT5), 3e-7 in slow states over 4 days.
 DEFAULT = Tolerances(3e-4, 3e-6)
@@ -34,7 +34,10 @@ DEFAULT = Tolerances(3e-4, 3e-6)
 
 @dataclass(frozen=True)
 class OwnEngine:
-    """Compiles once per model and number of lanes, and keeps the machine code on disk. `lanes` None: 1 for one person, else what is fastest."""
+    """Compiles once per model and number of lanes, and keeps the machine code on disk.
+
+    `lanes` None: 1 for one person, else as many as fit the processor's registers.
+    """
 
     method: str = "rodas4"
     lanes: int | None = None
@@ -59,7 +62,7 @@ def _layout(sbml: str) -> tuple[System, Layout]:
 def _version() -> str:
     """The engine's own text: another engine never reads this one's machine code."""
     folder = Path(__file__).parent
-    files = ("graph", "expressions", "sparse", "methods", "values", "emit", "loop", "plain")
+    files = ("graph", "expressions", "sparse", "methods", "values", "control", "functions", "emit", "frame", "loop", "plain")
     return hashlib.sha256(b"".join((folder / f"{name}.py").read_bytes() for name in files)).hexdigest()
 
 
@@ -67,11 +70,10 @@ def _version() -> str:
 def _kernel(sbml: str, method: str, lanes: int) -> machine.Loaded:
     """The integration of one model at one width."""
     model = ModelCode(_layout(sbml)[1], Shape(lanes), machine.has("fma"))
-    writer = Writer(model, METHODS[method])
 
     def write() -> str:
-        functions = [model.hoist(), model.rates(), model.slopes(), model.factor(), model.solve(), *writer.functions()]
-        return module(functions, Shape(1), model.shape, writer.flat)
+        functions = [model.hoist(), model.rates(), model.slopes(), model.factor(), model.solve(), *Loop(model, METHODS[method]).functions()]
+        return module(functions, Shape(1), model.shape, Shape(8))
 
     return machine.load(machine.digest(_version(), sbml, method, str(lanes)), "integrate", write)
 
@@ -98,10 +100,12 @@ class OwnModel:
 
     @property
     def state_names(self) -> tuple[str, ...]:
+        """All states, in the order of `Answer.final`."""
         return self.layout.system.states
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
+        """What batches and paths may set: parameters, sizes of compartments, fixed species."""
         return self.layout.system.parameters
 
     def initial(self) -> Array:

@@ -46,6 +46,7 @@ class Problem:
 
     @staticmethod
     def of(system: System, watched: tuple[str, ...]) -> Problem:
+        """The problem of a system, worked out expression by expression."""
         jacobian, explicit, n = system.jacobian(), system.time_derivative(), len(system.states)
         rates, entries = evaluator(system.graph, system.rates), evaluator(system.graph, [*jacobian.values(), *explicit.values()])
         watch = evaluator(system.graph, [system.symbols[name] for name in watched])
@@ -92,7 +93,12 @@ def first_step(rates: Array, y: Array, scale: Array, tolerance: float) -> float:
     return float(0.01 * size / speed) if size > 1e-5 and speed > 1e-5 else 1e-6
 
 
-def integrate(problem: Problem, batch: Batch, lane: int, y: Array, p: Array, act: Callable[[Breaks, float, Array, Array], None], tolerances: Tolerances, method: Method = RODAS4) -> Course:
+Act = Callable[[Breaks, float, Array, Array], None]
+
+
+def integrate(
+    problem: Problem, batch: Batch, lane: int, y: Array, p: Array, act: Act, tolerances: Tolerances, method: Method = RODAS4
+) -> Course:
     """Move one lane from start to end. `act` applies, in place, what its breakpoints do at one moment."""
     breaks, t, end = batch.breaks[lane], batch.start, batch.end
     largest = tolerances.largest_step or np.inf

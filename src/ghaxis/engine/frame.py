@@ -1,0 +1,153 @@
+"""What Python and the compiled loop share: one table of addresses and numbers, and how emitted code reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ghaxis.engine.control import loop, only_if
+from ghaxis.engine.values import Code, Shape, Value, when, widen
+
+# What Python hands over, in order: name and LLVM type. `rows` are arrays (n, lanes) of all states, n rounded up to a multiple of 8.
+FRAME = (
+    *((name, "double") for name in ("start", "end", "relative", "absolute", "largest")),
+    *((name, "i64") for name in ("times_count", "edges_count", "watched_count", "needed_count", "log_room")),
+    *((name, "ptr") for name in ("y", "peak", "floor", "new", "inside", "stages")),  # rows; stages (s, n, lanes)
+    *((name, "ptr") for name in ("p", "q", "ft", "J", "lu")),
+    *((name, "ptr") for name in ("clock", "pointers")),  # CLOCK and POINTERS below, one vector each
+    *((name, "ptr") for name in ("act_time", "act_where", "act_value")),  # breakpoints of all lanes; where: state, or -1 - parameter
+    *((name, "ptr") for name in ("times", "edges", "used")),  # used[k]: whether the span before edge k belongs to a window
+    *((name, "ptr") for name in ("needed", "watch", "seen", "parts")),  # seen, parts: one vector per watched symbol
+    *((name, "ptr") for name in ("values", "sums")),  # by lane: (times, watched), (edges, watched); sums[k]: from edge k-1 to k
+    *((name, "ptr") for name in ("status", "failed_levels", "failed_errors", "log")),
+)
+CLOCK = (
+    *("now", "then", "step", "wish", "stop", "alive", "kept", "was_rejected", "tries", "error", "accepted", "rejected"),
+    *("kept_step", "kept_error"),
+    *("next_time", "next_edge", "in_window", "at", "due", "instant", "stage_time", "g"),
+)
+POINTERS = ("act", "act_end", "time_index", "edge_index")
+TOO_SMALL, TOO_MANY = 1, 2  # status of a failed lane
+ROUND = 8  # rows are rounded up to this, so that one lane too fills registers
+UNROLL = 4  # places that one turn of a walk over all states takes
+_WIDE = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Desk:
+    """Access to the frame from a function being written (its first argument is `frame`)."""
+
+    code: Code
+    shape: Shape
+    states: int
+
+    @property
+    def lanes(self) -> int:
+        """Lanes of a block."""
+        return self.shape.lanes
+
+    @property
+    def kind(self) -> str:
+        """The type of one number in all lanes."""
+        return self.shape.of("double")
+
+    @property
+    def align(self) -> int:
+        """Bytes that such a value is aligned to."""
+        return 8 * self.lanes
+
+    @property
+    def rows(self) -> int:
+        """Numbers in one array of all states."""
+        return rounded(self.states) * self.lanes
+
+    def field(self, name: str) -> Value:
+        """An entry of the table."""
+        index = [n for n, _ in FRAME].index(name)
+        return self.code.load(self.code.at(self.code.argument("frame"), index, "i64"), dict(FRAME)[name])
+
+    def set_field(self, name: str, value: Value) -> None:
+        """Change an entry of the table."""
+        index = [n for n, _ in FRAME].index(name)
+        self.code.store(value, self.code.at(self.code.argument("frame"), index, "i64"))
+
+    def clock(self, name: str) -> Value:
+        """An entry of the clocks, in all lanes."""
+        return self.code.load(self.clock_at(name), self.kind, self.align)
+
+    def clock_at(self, name: str, lane: Value | int = 0) -> Value:
+        """Its address, of one lane."""
+        return self.code.at(self.code.at(self.field("clock"), CLOCK.index(name) * self.lanes), lane)
+
+    def keep(self, **values: Value | float) -> None:
+        """Set entries of the clocks; a mask is kept as 1 and 0."""
+        for name, value in values.items():
+            made = value if isinstance(value, Value) else self.code.number(self.kind, value)
+            if "i1" in made.type:
+                made = when(made, 1.0, self.code.number(self.kind, 0.0))
+            self.code.store(made, self.clock_at(name), self.align)
+
+    def holds(self, name: str) -> Value:
+        """An entry kept as 1 and 0, as a mask."""
+        return self.clock(name) > 0.5
+
+    def pointer_at(self, name: str, lane: Value) -> Value:
+        """The address of a lane's pointer."""
+        return self.code.at(self.code.at(self.field("pointers"), POINTERS.index(name) * self.lanes, "i64"), lane, "i64")
+
+    @contextmanager
+    def each(self, name: str) -> Iterator[Value]:
+        """Every lane whose entry is 1."""
+        with loop(self.code, self.lanes) as lane, only_if(self.code.load(self.clock_at(name, lane), "double") > 0.5):
+            yield lane
+
+
+def rounded(states: int) -> int:
+    """States in an array of all states: a multiple of ROUND, so that one lane too fills registers."""
+    return -(-states // ROUND) * ROUND
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """Arrays of all states, walked as flat memory: by lane vectors, or several states at a time where there is one lane."""
+
+    desk: Desk
+
+    @property
+    def flat(self) -> Shape:
+        """The shape of what is read at one place."""
+        return Shape(_WIDE) if self.desk.lanes == 1 else self.desk.shape
+
+    @property
+    def kind(self) -> str:
+        """Its type."""
+        return self.flat.of("double")
+
+    @property
+    def align(self) -> int:
+        """Bytes it is aligned to."""
+        return 8 * self.flat.lanes
+
+    def get(self, base: Value, place: Value, offset: int = 0) -> Value:
+        """What stands at a place of an array (that starts `offset` numbers on)."""
+        code = self.desk.code
+        where = code.at(base, place)
+        return code.load(code.at(where, offset) if offset else where, self.kind, self.align)
+
+    def put(self, value: Value, base: Value, place: Value, offset: int = 0) -> None:
+        """Write it there."""
+        code = self.desk.code
+        where = code.at(base, place)
+        code.store(value, code.at(where, offset) if offset else where, self.align)
+
+    def spread(self, value: Value) -> Value:
+        """A value per lane (or a single one) as it stands beside a place."""
+        return widen(value, self.kind)
+
+    @contextmanager
+    def places(self, many: int = UNROLL) -> Iterator[list[Value]]:
+        """All places, `many` at a turn (one, where a place is several states)."""
+        many = 1 if self.desk.lanes == 1 else many
+        with loop(self.desk.code, self.desk.rows, self.flat.lanes * many) as k:
+            yield [k + i * self.flat.lanes for i in range(many)]
