@@ -24,10 +24,10 @@ def combine(weights: Sequence[float], ks: Sequence[Value | None], start: Value |
     for weight, k in zip(weights, ks, strict=False):
         if weight:
             assert k
-            if out is None:
-                out = k if weight == 1.0 else k * weight
+            if weight == 1.0:
+                out = k if out is None else out + k
             else:
-                out = out + k if weight == 1.0 else fma(k, weight, out)
+                out = k * weight if out is None else fma(k, weight, out)
     return out
 
 

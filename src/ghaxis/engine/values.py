@@ -86,7 +86,7 @@ class Value:
 
 @dataclass(eq=False)
 class Code:
-    """One function being written. `fused`: the machine has fused multiply-add. `block` is the block being written, as control.py keeps it."""
+    """One function being written. `fused`: the machine has fused multiply-add. `block` is the one being written, as control.py keeps it."""
 
     name: str
     arguments: Sequence[tuple[str, str]]
