@@ -192,7 +192,7 @@ def test_emitted_text_does_not_depend_on_the_hash_seed():
         "import sys, hashlib; sys.path.insert(0, sys.argv[1]); from small_models import PULSES\n"
         "from ghaxis.engine.expressions import read_system; from ghaxis.engine.emit import *; from ghaxis.engine.values import Shape\n"
         "m = ModelCode(Layout.of(read_system(PULSES)), Shape(2), True)\n"
-        "print(hashlib.sha256(module([m.hoist(), m.rates(), m.slopes(), m.factor(), m.solve()], Shape(2)).encode()).hexdigest())"
+        "print(hashlib.sha256(module([m.hoist(), m.rates(), m.slopes(), *m.factor(), m.solve()], Shape(2)).encode()).hexdigest())"
     )
     folder = str(Path(__file__).parents[1] / "oracle")
     seen = set()

@@ -16,7 +16,8 @@ from ghaxis.engine.sparse import Elimination, plan
 from ghaxis.engine.values import Code, Shape, Value, fma, intrinsic, magnitude, when
 
 _DECLARED = ("fma.{}({}, {}, {})", "fabs.{}({})", "floor.{}({})", "sqrt.{}({})")
-# Both widths: wide registers are used where the machine has them, whatever LLVM thinks of their clock.
+ROWS = 10  # rows of the elimination in one function: the code generator's time grows faster than the length of a block
+# Wide registers are used where the machine has them, whatever LLVM thinks of their clock.
 ATTRIBUTES = 'attributes #0 = { nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }'
 
 
@@ -238,13 +239,21 @@ class ModelCode:
                 self._put(code, body.value(layout.explicit[i]), "ft", list(layout.explicit).index(i))
         return code
 
-    def factor(self) -> Code:
-        """factor(g, J, lu): of g I - J, row by row so that the row at work stays in registers."""
-        code = self._function("factor", "g J lu")
+    def factor(self) -> list[Code]:
+        """factor(g, J, lu): of g I - J, row by row so that the row at work stays in registers; some rows a function, which compile faster."""
+        order = self.layout.elimination.order
+        parts = [self._rows(f"factor_{k}", order[k : k + ROWS]) for k in range(0, len(order), ROWS)]
+        whole = self._function("factor", "g J lu")
+        for part in parts:
+            whole.call(part.name, *(whole.argument(name) for name in ("g", "J", "lu")))
+        return [*parts, whole]
+
+    def _rows(self, name: str, order: Sequence[int]) -> Code:
+        code = self._function(name, "g J lu")
         elimination, entries = self.layout.elimination, {key: k for k, key in enumerate(self.layout.jacobian)}
         g = self.get(code, "g", 0)
         zero = code.number(self.kind, 0.0)
-        for i in elimination.order:
+        for i in order:
             row = {}
             for j in (*elimination.lower[i], i, *elimination.upper[i]):
                 entry = self.get(code, "J", entries[i, j]) if (i, j) in entries else None

@@ -9,26 +9,34 @@ from dataclasses import dataclass
 from ghaxis.engine.control import loop, only_if
 from ghaxis.engine.values import Code, Shape, Value, when, widen
 
-# What Python hands over, in order: name and LLVM type. `rows` are arrays (n, lanes) of all states, n rounded up to a multiple of 8.
+# What Python hands over, in order: name and LLVM type. `rows` are arrays (n, lanes) of all states, n rounded up to a multiple of ROUND.
 FRAME = (
     *((name, "double") for name in ("start", "end", "relative", "absolute", "largest")),
-    *((name, "i64") for name in ("times_count", "edges_count", "watched_count", "needed_count", "log_room")),
+    *(
+        (name, "i64")
+        for name in ("people", "times_count", "edges_count", "first_time", "first_edge", "watched_count", "needed_count", "log_room")
+    ),
+    # one block of lanes
     *((name, "ptr") for name in ("y", "peak", "floor", "new", "inside", "stages")),  # rows; stages (s, n, lanes)
     *((name, "ptr") for name in ("p", "q", "ft", "J", "lu")),
     *((name, "ptr") for name in ("clock", "pointers")),  # CLOCK and POINTERS below, one vector each
-    *((name, "ptr") for name in ("act_time", "act_where", "act_value")),  # breakpoints of all lanes; where: state, or -1 - parameter
-    *((name, "ptr") for name in ("times", "edges", "used")),  # used[k]: whether the span before edge k belongs to a window
-    *((name, "ptr") for name in ("needed", "watch", "seen", "parts")),  # seen, parts: one vector per watched symbol
-    *((name, "ptr") for name in ("values", "sums")),  # by lane: (times, watched), (edges, watched); sums[k]: from edge k-1 to k
-    *((name, "ptr") for name in ("status", "failed_levels", "failed_errors", "log")),
+    *((name, "ptr") for name in ("seen", "parts", "log")),  # seen, parts: one vector per watched symbol
+    # shared by all blocks: a lane that is done takes the next of the people
+    *((name, "ptr") for name in ("next", "levels", "given")),  # levels (people, states), given (people, parameters)
+    *(
+        (name, "ptr") for name in ("act_bounds", "act_time", "act_where", "act_value")
+    ),  # breakpoints of all; where: state, or -1 - parameter
+    *((name, "ptr") for name in ("times", "edges", "used", "needed", "watch")),  # used[k]: whether the span before edge k is in a window
+    *((name, "ptr") for name in ("values", "sums")),  # (people, times, watched), (people, edges, watched); sums[k]: from edge k-1 to k
+    *((name, "ptr") for name in ("final", "counts", "outcome")),  # (people, states), (people, 2), (people, 2): status and state
+    ("stopped", "ptr"),  # (people,): when a failed one stopped
 )
 CLOCK = (
-    *("now", "then", "step", "wish", "stop", "alive", "kept", "was_rejected", "tries", "error", "accepted", "rejected"),
-    *("kept_step", "kept_error"),
-    *("next_time", "next_edge", "in_window", "at", "due", "instant", "stage_time", "g"),
+    *("now", "then", "step", "wish", "stop", "alive", "fresh", "kept", "was_rejected", "kept_step", "kept_error", "tries", "error"),
+    *("accepted", "rejected", "next_time", "next_edge", "in_window", "at", "due", "instant", "stage_time", "g"),
 )
-POINTERS = ("act", "act_end", "time_index", "edge_index")
-TOO_SMALL, TOO_MANY = 1, 2  # status of a failed lane
+POINTERS = ("person", "act", "act_end", "time_index", "edge_index")
+TOO_SMALL, TOO_MANY, NOT_A_NUMBER = 1, 2, 3  # status of a failed lane
 ROUND = 8  # rows are rounded up to this, so that one lane too fills registers
 UNROLL = 4  # places that one turn of a walk over all states takes
 _WIDE = 8
@@ -92,7 +100,7 @@ class Desk:
         """An entry kept as 1 and 0, as a mask."""
         return self.clock(name) > 0.5
 
-    def pointer_at(self, name: str, lane: Value) -> Value:
+    def pointer_at(self, name: str, lane: Value | int = 0) -> Value:
         """The address of a lane's pointer."""
         return self.code.at(self.code.at(self.field("pointers"), POINTERS.index(name) * self.lanes, "i64"), lane, "i64")
 

@@ -1,8 +1,8 @@
-"""Between a batch and the compiled loop: the arrays of a block of lanes, the table of their addresses, and what is read back."""
+"""Between a batch and the compiled loop: what all blocks of lanes share, the memory of one block, and what is read back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,6 @@ from ghaxis.engine.contract import Array, Batch, Breaks, Failure, Tolerances
 from ghaxis.engine.emit import Layout
 from ghaxis.engine.frame import CLOCK, FRAME, POINTERS, rounded
 from ghaxis.engine.methods import Method
-from ghaxis.engine.plain import EMPTY, TINY
 from ghaxis.errors import InputError, nearest
 
 _LINE = 64  # bytes; every array starts on such a boundary
@@ -86,147 +85,139 @@ def _acts(layout: Layout, batch: Batch, breaks: Breaks, parameters: Array) -> tu
 
 
 @dataclass(eq=False)
-class Block:
-    """The memory of one block; lanes beyond the members repeat the last one and are dead from the start."""
+class Shared:
+    """What all blocks read and write: everyone's start and breakpoints, what is asked, and the answers.
+
+    A lane that is done takes the next of the people (`next`), whichever block it belongs to.
+    """
 
     packed: Packed
-    members: range
-    lanes: int
     needed: Sequence[int]
     watch: int
-    room: int
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        p, people = self.packed, self.packed.batch.lanes
+        ends = np.cumsum([0, *(len(times) for times, _, _ in p.acts)], dtype=np.int64)
+        times, edges = np.append(p.batch.times[p.order], np.inf), np.append(p.edges, np.inf)
+        self.arrays |= {
+            "next": np.zeros(1, dtype=np.int64),
+            "levels": np.ascontiguousarray(p.levels),
+            "given": np.ascontiguousarray(p.parameters),
+            "act_bounds": ends,
+            "times": times,
+            "edges": edges,
+            "used": np.append(p.used, 0.0),
+            "needed": np.array([*self.needed, 0], dtype=np.int64),
+            "values": np.full((people, len(times) - 1, p.watched), np.nan),
+            "sums": np.full((people, len(edges) - 1, p.watched), np.nan),
+            "final": np.full(p.levels.shape, np.nan),
+            "counts": np.zeros((people, 2)),
+            "outcome": np.zeros((people, 2), dtype=np.int64),
+            "stopped": np.full(people, np.nan),
+        }
+        for k, (name, kind) in enumerate((("act_time", np.float64), ("act_where", np.int64), ("act_value", np.float64))):
+            self.arrays[name] = np.concatenate([*(act[k] for act in p.acts), np.zeros(1)]).astype(kind)
+
+    def stop(self) -> None:
+        """Nobody else begins."""
+        self.arrays["next"][0] = self.packed.batch.lanes
+
+    def numbers(self) -> dict[str, float]:
+        """The frame's numbers."""
+        p, batch = self.packed, self.packed.batch
+        largest = p.tolerances.largest_step or np.inf
+        tolerances = {"relative": p.tolerances.relative, "absolute": p.tolerances.absolute, "largest": largest}
+        return {"start": batch.start, "end": batch.end, **tolerances}
+
+    def counts(self) -> dict[str, int]:
+        """The frame's whole numbers."""
+        p, batch = self.packed, self.packed.batch
+        return {
+            "people": batch.lanes,
+            "times_count": len(batch.times),
+            "edges_count": len(p.edges),
+            "first_time": int(np.searchsorted(self.arrays["times"], batch.start)),
+            "first_edge": int(np.searchsorted(self.arrays["edges"], batch.start, side="right")),
+            "watched_count": p.watched,
+            "needed_count": len(self.needed),
+            "watch": self.watch,
+        }
+
+    # what is read back
+
+    def values(self) -> Array:
+        """(people, times, watched), in the order in which times were asked."""
+        out = np.empty_like(self.arrays["values"])
+        out[:, self.packed.order] = self.arrays["values"]
+        return out
+
+    def means(self) -> Array:
+        """(people, windows, watched)."""
+        p, sums = self.packed, self.arrays["sums"]
+        out = [sums[:, a + 1 : b + 1].sum(axis=1) / (p.edges[b] - p.edges[a]) for a, b in np.searchsorted(p.edges, p.batch.windows)]
+        return np.stack(out, axis=1) if out else np.empty((len(sums), 0, p.watched))
+
+    def final(self) -> Array:
+        """(people, states); not a number where the person failed."""
+        return np.where(self.arrays["outcome"][:, :1] != 0, np.nan, self.arrays["final"])
+
+    def failures(self, reasons: Mapping[int, str]) -> tuple[Failure, ...]:
+        """Who stopped on the way, with the last good levels."""
+        states, outcome = self.packed.layout.system.states, self.arrays["outcome"]
+        return tuple(
+            Failure(
+                int(k),
+                float(self.arrays["stopped"][k]),
+                states[outcome[k, 1]],
+                reasons[int(outcome[k, 0])],
+                tuple(self.arrays["final"][k].tolist()),
+            )
+            for k in np.flatnonzero(outcome[:, 0])
+        )
+
+
+@dataclass(eq=False)
+class Block:
+    """The memory of one block of lanes, and the table of addresses for it; `room` is how many attempts are noted."""
+
+    shared: Shared
+    lanes: int
+    room: int = 0
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     frame: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        p, lanes = self.packed, self.lanes
-        n = len(p.layout.system.states)
-        height = rounded(n)
-        for name in ("y", "peak", "floor", "new", "inside"):
-            self.new(name, height, lanes)
-        self.new("stages", p.method.stages * height, lanes)
-        who = [self.members[min(i, len(self.members) - 1)] for i in range(lanes)]
-        self.arrays["y"][:n] = p.levels[who].T
-        size = np.abs(self.arrays["y"])
-        self.arrays["peak"][:] = size
-        self.arrays["floor"][:] = p.tolerances.absolute * np.where(size > 0, 0.0, EMPTY) + TINY
-        self.arrays["floor"][n:] = 1.0
-        self.new("p", p.parameters.shape[1], lanes)[:] = p.parameters[who].T
-        for name, count in (("q", len(p.layout.hoisted)), ("ft", len(p.layout.explicit)), ("J", len(p.layout.jacobian))):
-            self.new(name, count, lanes)
-        self.new("lu", max(len(p.layout.elimination.slot), rounded(1)), lanes)
-        self.new("seen", p.watched, lanes)
-        self.new("parts", p.watched, lanes)
-        self.acts(who)
-        self.marks(len(self.members))
-        self.arrays["needed"] = np.array([*self.needed, 0], dtype=np.int64)
-        self.arrays["status"] = np.zeros(lanes, dtype=np.int64)
-        self.new("failed_levels", height, lanes)
-        self.new("failed_errors", height, lanes)
-        self.new("log", max(self.room, 1) * 4, lanes)
-        self.fill()
-
-    def new(self, name: str, count: int, width: int) -> np.ndarray:
-        """Zeros (count, width) on a cache line."""
-        room = np.zeros(count * width + _LINE // 8 + 8)
-        start = (-room.ctypes.data % _LINE) // 8
-        self.arrays[name] = room[start : start + count * width].reshape(count, width)
-        return self.arrays[name]
-
-    def acts(self, who: Sequence[int]) -> None:
-        """The breakpoints of the members one after another; the clocks' pointers into them."""
-        own = [self.packed.acts[lane] for lane in who[: len(self.members)]]
-        ends = np.cumsum([len(times) for times, _, _ in own], dtype=np.int64)
-        pointers = self.arrays["pointers"] = np.zeros((len(POINTERS), self.lanes), dtype=np.int64)
-        pointers[POINTERS.index("act"), : len(own)] = [0, *ends[:-1]]
-        pointers[POINTERS.index("act_end"), : len(own)] = ends
-        for k, name in enumerate(("act_time", "act_where", "act_value")):
-            self.arrays[name] = np.concatenate([*(act[k] for act in own), np.zeros(1, dtype=own[0][k].dtype)])
-
-    def marks(self, alive: int) -> None:
-        """Asked times and edges of windows, ended by infinity; clocks at their first."""
-        p, batch = self.packed, self.packed.batch
-        times = self.arrays["times"] = np.append(batch.times[p.order], np.inf)
-        edges = self.arrays["edges"] = np.append(p.edges, np.inf)
-        self.arrays["used"] = p.used
-        first_time, first_edge = int(np.searchsorted(times, batch.start)), int(np.searchsorted(edges, batch.start, side="right"))
-        pointers = self.arrays["pointers"]
-        pointers[POINTERS.index("time_index")], pointers[POINTERS.index("edge_index")] = first_time, first_edge
-        clock = self.new("clock", len(CLOCK), self.lanes)
-        clock[CLOCK.index("next_time")], clock[CLOCK.index("next_edge")] = times[first_time], edges[first_edge]
-        clock[CLOCK.index("in_window")] = p.used[first_edge] if first_edge < len(p.used) else 0.0
-        clock[CLOCK.index("alive"), :alive] = 1.0
-        self.arrays["values"] = np.full((self.lanes, len(times) - 1, p.watched), np.nan)
-        self.arrays["sums"] = np.full((self.lanes, len(edges) - 1, p.watched), np.nan)
-
-    def fill(self) -> None:
-        """The table of addresses and numbers."""
-        p, batch = self.packed, self.packed.batch
-        numbers: dict[str, float] = {
-            "start": batch.start,
-            "end": batch.end,
-            "relative": p.tolerances.relative,
-            "absolute": p.tolerances.absolute,
-            "largest": p.tolerances.largest_step or np.inf,
-        }
-        counts = {
-            "times_count": len(batch.times),
-            "edges_count": len(p.edges),
-            "watched_count": p.watched,
-            "needed_count": len(self.needed),
-            "log_room": self.room,
-            "watch": self.watch,
-        }
+        layout, lanes, p = self.shared.packed.layout, self.lanes, self.shared.packed
+        height = rounded(len(layout.system.states))
+        sizes = dict.fromkeys(("y", "peak", "new", "inside"), height)
+        sizes |= {"stages": p.method.stages * height, "p": p.parameters.shape[1], "q": len(layout.hoisted)}
+        sizes |= {"ft": len(layout.explicit), "J": len(layout.jacobian), "lu": max(len(layout.elimination.slot), rounded(1))}
+        sizes |= {"seen": p.watched, "parts": p.watched, "clock": len(CLOCK), "log": self.room * 5}
+        for name, count in sizes.items():
+            self.arrays[name] = _aligned(count, lanes)
+        self.arrays["floor"] = _aligned(height, lanes)
+        self.arrays["floor"][:] = 1.0  # of the rows that stand for no state; the others are filled with a person
+        self.arrays["pointers"] = np.zeros((len(POINTERS), lanes), dtype=np.int64)
+        self.arrays["clock"][CLOCK.index("step")] = 1.0
+        numbers, counts = self.shared.numbers(), self.shared.counts() | {"log_room": self.room}
+        arrays = self.shared.arrays | self.arrays
         self.frame = np.zeros(len(FRAME), dtype=np.int64)
         for k, (name, _) in enumerate(FRAME):
             if name in numbers:
                 self.frame[k : k + 1].view(np.float64)[0] = numbers[name]
             else:
-                self.frame[k] = counts[name] if name in counts else self.arrays[name].ctypes.data
+                self.frame[k] = counts[name] if name in counts else arrays[name].ctypes.data
 
-    # what is read back
+    def attempts(self, person: int) -> Array:
+        """The noted attempts of one of the people (k, 4): time, size, error norm, kept."""
+        left = int(self.frame[[name for name, _ in FRAME].index("log_room")])
+        log = self.arrays["log"].reshape(-1, 5, self.lanes)[: self.room - left].transpose(0, 2, 1).reshape(-1, 5)
+        return log[log[:, 4] == person, :4]
 
-    def values(self) -> Array:
-        """(members, times, watched), in the order in which times were asked."""
-        out = np.empty_like(self.arrays["values"][: len(self.members)])
-        out[:, self.packed.order] = self.arrays["values"][: len(self.members)]
-        return out
 
-    def means(self) -> Array:
-        """(members, windows, watched)."""
-        p = self.packed
-        sums = self.arrays["sums"][: len(self.members)]
-        out = [sums[:, a + 1 : b + 1].sum(axis=1) / (p.edges[b] - p.edges[a]) for a, b in np.searchsorted(p.edges, p.batch.windows)]
-        return np.stack(out, axis=1) if out else np.empty((len(self.members), 0, p.watched))
-
-    def final(self) -> Array:
-        """(members, states); not a number where the lane failed."""
-        n = len(self.packed.layout.system.states)
-        levels = self.arrays["y"][:n, : len(self.members)].T.copy()
-        levels[self.arrays["status"][: len(self.members)] != 0] = np.nan
-        return levels
-
-    def counts(self) -> Array:
-        """(members, 2): kept and rejected steps."""
-        clock = self.arrays["clock"]
-        return np.stack([clock[CLOCK.index("accepted")], clock[CLOCK.index("rejected")]], axis=1)[: len(self.members)]
-
-    def attempts(self) -> list[Array]:
-        """Of every member, the logged attempts (k, 4)."""
-        log = self.arrays["log"].reshape(-1, 4, self.lanes)
-        used = self.room - int(self.frame[[name for name, _ in FRAME].index("log_room")])
-        made = self.counts().sum(axis=1).astype(int)
-        return [log[: min(used, made[i]), :, i] for i in range(len(self.members))]
-
-    def failures(self, why: Callable[[int, int, float, Array, Array], Failure]) -> list[Failure]:
-        """Those of the members, as `why(lane, status, time, levels, scaled errors)` words them."""
-        out = []
-        n, p = len(self.packed.layout.system.states), self.packed
-        for i, lane in enumerate(self.members):
-            status = int(self.arrays["status"][i])
-            if status:
-                scale = (p.tolerances.relative + p.tolerances.absolute) * self.arrays["peak"][:n, i] + self.arrays["floor"][:n, i]
-                share = self.arrays["failed_errors"][:n, i] / scale
-                time = float(self.arrays["clock"][CLOCK.index("now"), i])
-                out.append(why(lane, status, time, self.arrays["failed_levels"][:n, i], share))
-        return out
+def _aligned(count: int, width: int) -> np.ndarray:
+    """Zeros (count, width) that start on a cache line."""
+    room = np.zeros(count * width + _LINE // 8 + 8)
+    start = (-room.ctypes.data % _LINE) // 8
+    return room[start : start + count * width].reshape(count, width)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from ghaxis.engine.control import forever, leave_unless, loop, only_if
 from ghaxis.engine.emit import ModelCode
-from ghaxis.engine.frame import ROUND, TOO_MANY, TOO_SMALL, Desk, Walk
+from ghaxis.engine.frame import NOT_A_NUMBER, ROUND, TOO_MANY, TOO_SMALL, Desk, Walk
 from ghaxis.engine.functions import exp, log
 from ghaxis.engine.methods import Method
-from ghaxis.engine.plain import FAINT, GAUSS, LEAST, MOST, PATIENCE, SAFETY, SMALLEST, SNAP
+from ghaxis.engine.plain import EMPTY, FAINT, GAUSS, LEAST, MOST, PATIENCE, SAFETY, SMALLEST, SNAP, TINY
 from ghaxis.engine.values import Code, Value, any_lane, fma, greatest, intrinsic, least, magnitude, when, widen
 
 
@@ -40,7 +40,7 @@ class Loop:
 
     def functions(self) -> list[Code]:
         """Everything but the model's own functions; the one to call from outside is `integrate(frame)`."""
-        return [self._act(), self._observe(), self._integrate()]
+        return [self._act(), self._observe(), self._begin(), self._start(), self._integrate()]
 
     def _open(self, name: str, external: bool = False, more: tuple[tuple[str, str], ...] = ()) -> tuple[Code, Desk]:
         code = Code(name, [("frame", "ptr"), *more], external, self.model.fused)
@@ -49,6 +49,101 @@ class Loop:
     @property
     def _states(self) -> int:
         return len(self.model.layout.system.states)
+
+    # people
+
+    def _begin(self) -> Code:
+        """begin(frame, lane): the next of the people takes this lane, from the start; with nobody left the lane is dead."""
+        code, desk = self._open("begin", more=(("lane", "i64"),))
+        lane = code.argument("lane")
+        person = code.emit("i64", f"atomicrmw add ptr {desk.field('next').name}, i64 1 monotonic")
+        code.store(person, desk.pointer_at("person", lane))
+        for name in ("alive", "fresh"):
+            code.store(code.number("double", 0.0), desk.clock_at(name, lane))
+        with only_if(person < desk.field("people")):
+            self._fill(desk, lane, person)
+            bounds = code.at(desk.field("act_bounds"), person, "i64")
+            first_time, first_edge = desk.field("first_time"), desk.field("first_edge")
+            pointers = {"act": code.load(bounds, "i64"), "act_end": code.load(code.at(bounds, 1, "i64"), "i64")}
+            for name, index in (pointers | {"time_index": first_time, "edge_index": first_edge}).items():
+                code.store(index, desk.pointer_at(name, lane))
+            start = desk.field("start")
+            clocks: dict[str, Value] = dict.fromkeys(("now", "then"), start)
+            clocks |= dict.fromkeys(("alive", "fresh", "step"), code.number("double", 1.0))
+            zeros = ("was_rejected", "kept_step", "kept_error", "tries", "accepted", "rejected")
+            clocks |= dict.fromkeys(zeros, code.number("double", 0.0))
+            clocks["next_time"] = code.load(code.at(desk.field("times"), first_time), "double")
+            clocks["next_edge"] = code.load(code.at(desk.field("edges"), first_edge), "double")
+            clocks["in_window"] = code.load(code.at(desk.field("used"), first_edge), "double")
+            for name, value in clocks.items():
+                code.store(value, desk.clock_at(name, lane))
+        return code
+
+    def _fill(self, desk: Desk, lane: Value, person: Value) -> None:
+        """A person's levels and parameters into a lane; nothing of whoever had it before is left."""
+        code, zero = desk.code, desk.code.number("double", 0.0)
+        y, peak, floor, new, stages = (desk.field(n) for n in ("y", "peak", "floor", "new", "stages"))
+        row, absolute = code.at(desk.field("levels"), person * self._states), desk.field("absolute")
+        with loop(code, self._states) as i:
+            level, spot = code.load(code.at(row, i), "double"), i * desk.lanes + lane
+            code.store(level, code.at(y, spot))
+            code.store(level, code.at(new, spot))
+            code.store(magnitude(level), code.at(peak, spot))
+            code.store(fma(absolute, when(level.same(0.0), EMPTY, zero), TINY), code.at(floor, spot))
+        with loop(code, self.method.stages * desk.rows, desk.lanes) as k:
+            code.store(zero, code.at(stages, k + lane))
+        count = len(self.model.layout.system.parameters)
+        row, p = code.at(desk.field("given"), person * count), desk.field("p")
+        with loop(code, code.number("i64", count)) as i:
+            code.store(code.load(code.at(row, i), "double"), code.at(p, i * desk.lanes + lane))
+        with loop(code, desk.field("watched_count")) as m:
+            code.store(zero, code.at(desk.field("parts"), m * desk.lanes + lane))
+
+    def _start(self) -> Code:
+        """start(frame): in fresh lanes, what is seen at the start, then what happens then."""
+        code, desk = self._open("start")
+        code.call("hoist", desk.field("p"), desk.field("q"))
+        desk.keep(kept=desk.clock("fresh"), then=desk.clock("now"))
+        code.call("observe", code.argument("frame"))
+        with desk.each("fresh") as lane:
+            code.call("act", code.argument("frame"), lane)
+        return code
+
+    def _finish(self, desk: Desk, lane: Value) -> None:
+        """Leave a person's last levels and counts behind, and let the next one in."""
+        code = desk.code
+        person = code.load(desk.pointer_at("person", lane), "i64")
+        row, y = code.at(desk.field("final"), person * self._states), desk.field("y")
+        with loop(code, self._states) as i:
+            code.store(code.load(code.at(y, i * desk.lanes + lane), "double"), code.at(row, i))
+        for k, name in enumerate(("accepted", "rejected")):
+            code.store(code.load(desk.clock_at(name, lane), "double"), code.at(desk.field("counts"), person * 2 + k))
+        code.call("begin", code.argument("frame"), lane)
+
+    def _give_up(self, desk: Desk, lane: Value) -> None:
+        """This person goes no further: note why, when, and the state whose error was worst (or first not a number)."""
+        code = desk.code
+        person = code.load(desk.pointer_at("person", lane), "i64")
+        many = code.load(desk.clock_at("tries", lane), "double") > float(PATIENCE)
+        outcome = code.at(desk.field("outcome"), person * 2, "i64")
+        code.store(when(many, code.number("i64", TOO_MANY), code.number("i64", TOO_SMALL)), outcome)
+        code.store(code.load(desk.clock_at("now", lane), "double"), code.at(desk.field("stopped"), person))
+        stages, peak, floor = (desk.field(n) for n in ("stages", "peak", "floor"))
+        worst = desk.clock_at("instant", lane)
+        code.store(code.number("double", -1.0), worst)
+        with loop(code, self._states) as i:
+            spot = i * desk.lanes + lane
+            ks = [code.load(code.at(code.at(stages, spot), r * desk.rows), "double") for r in range(self.method.stages)]
+            error = combine(self.method.e, ks)
+            assert error
+            scale = fma(desk.field("relative"), code.load(code.at(peak, spot), "double"), code.load(code.at(floor, spot), "double"))
+            share, sofar = magnitude(error) / scale, code.load(worst, "double")
+            with only_if(sofar.same(sofar) & ~(share <= sofar)):
+                code.store(share, worst)
+                code.store(i, code.at(outcome, 1, "i64"))
+        with only_if(~(code.load(worst, "double") < math.inf)):
+            code.store(code.number("i64", NOT_A_NUMBER), outcome)
+        self._finish(desk, lane)
 
     # breakpoints
 
@@ -150,7 +245,8 @@ class Loop:
         """Where this lane's next row of `values` or `sums` goes, and which row it is."""
         code, count = desk.code, desk.field("watched_count")
         k = code.load(desk.pointer_at(f"{what}_index", lane), "i64")
-        return code.at(desk.field(out), lane * (desk.field(f"{what}s_count") * count) + k * count), k
+        person = code.load(desk.pointer_at("person", lane), "i64")
+        return code.at(desk.field(out), person * (desk.field(f"{what}s_count") * count) + k * count), k
 
     def _advance(self, desk: Desk, lane: Value, k: Value, what: str) -> None:
         """On to the next asked time or edge (the list ends with infinity)."""
@@ -161,14 +257,13 @@ class Loop:
     # the step
 
     def _attempt(self, desk: Desk) -> None:
-        """One step in all lanes: `new`, the stages, and the squared error norm in `error`."""
+        """One step in all lanes, slopes given: `new`, the stages, and the squared error norm in `error`."""
         code, method, walk = desk.code, self.method, Walk(desk)
         y, p, q, ft, J, lu, stages, inside = (desk.field(n) for n in ("y", "p", "q", "ft", "J", "lu", "stages", "inside"))
         now, h = desk.clock("now"), desk.clock("step")
         stage_time = desk.clock_at("stage_time")
         inverse = 1.0 / h
-        desk.keep(g=inverse * (1.0 / method.gamma), stage_time=now)
-        code.call("slopes", stage_time, y, p, q, stages, ft, J)
+        desk.keep(g=inverse * (1.0 / method.gamma))
         code.call("factor", desk.clock_at("g"), J, lu)
         for i in range(method.stages):
             right = code.at(stages, i * desk.rows)
@@ -226,7 +321,7 @@ class Loop:
         desk.keep(error=(((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]))) * (1.0 / self._states))
 
     def _first_step(self, desk: Desk) -> None:
-        """The first wish of every lane, from the rates at the start (in the place of the first stage)."""
+        """The first wish of fresh lanes, from the rates (in the place of the first stage)."""
         code = desk.code
         relative, absolute = (widen(desk.field(name), desk.kind) for name in ("relative", "absolute"))
         arrays = [desk.field(n) for n in ("y", "stages", "peak", "floor")]
@@ -241,26 +336,26 @@ class Loop:
                 code.store(fma(part, part, code.load(place, desk.kind, desk.align)), place, desk.align)
         size, speed = (intrinsic("sqrt", code.load(place, desk.kind, desk.align) * (1.0 / self._states)) for place in sums)
         usual = (size > 1e-5) & (speed > 1e-5)
-        desk.keep(wish=when(usual, size * 0.01 / speed, 1e-6))
+        wish = when(usual, size * 0.01 / speed, 1e-6)
+        desk.keep(wish=when(desk.holds("fresh"), wish, desk.clock("wish")), fresh=0.0)
 
     # the loop
 
     def _integrate(self) -> Code:
-        """integrate(frame): all lanes from start to end."""
+        """integrate(frame): people from start to end, one to a lane, until nobody is left."""
         code, desk = self._open("integrate", external=True)
-        start = widen(desk.field("start"), desk.kind)
-        desk.keep(now=start, then=start, stage_time=start, step=1.0, kept=1.0)
-        p, q = desk.field("p"), desk.field("q")
-        code.call("hoist", p, q)
-        code.call("observe", code.argument("frame"))
+        frame = code.argument("frame")
         with loop(code, desk.lanes) as lane:
-            code.call("act", code.argument("frame"), lane)
-        code.call("hoist", p, q)
-        code.call("slopes", desk.clock_at("stage_time"), *(desk.field(n) for n in ("y", "p", "q", "stages", "ft", "J")))
-        self._first_step(desk)
+            code.call("begin", frame, lane)
+        code.call("start", frame)
+        code.call("hoist", desk.field("p"), desk.field("q"))
         with forever(code) as done:
             alive = desk.holds("alive")
             leave_unless(any_lane(alive), done)
+            desk.keep(stage_time=desk.clock("now"))
+            code.call("slopes", desk.clock_at("stage_time"), *(desk.field(n) for n in ("y", "p", "q", "stages", "ft", "J")))
+            with only_if(any_lane(desk.holds("fresh"))):
+                self._first_step(desk)
             self._choose(desk, alive)
             self._attempt(desk)
             self._judge(desk, alive)
@@ -303,14 +398,18 @@ class Loop:
         )
 
     def _log(self, desk: Desk, square: Value, kept: Value) -> None:
-        """Note the attempt where there is room: time, size, norm, kept (one vector each)."""
+        """Note the attempt where there is room: time, size, norm, kept, who (one vector each; who is -1 in a dead lane)."""
         code, room = desk.code, desk.field("log_room")
         with only_if(room > 0):
             place = desk.field("log")
+            with loop(code, desk.lanes) as lane:
+                person = code.emit("double", f"sitofp i64 {code.load(desk.pointer_at('person', lane), 'i64').name} to double")
+                alive = code.load(desk.clock_at("alive", lane), "double") > 0.5
+                code.store(when(alive, person, -1.0), code.at(code.at(place, 4 * desk.lanes), lane))
             noted = (desk.clock("now"), desk.clock("step"), intrinsic("sqrt", square), when(kept, 1.0, 0.0))
             for k, value in enumerate(noted):
                 code.store(value, code.at(place, k * desk.lanes), desk.align)
-            desk.set_field("log", code.at(place, len(noted) * desk.lanes))
+            desk.set_field("log", code.at(place, (len(noted) + 1) * desk.lanes))
             desk.set_field("log_room", room - 1)
 
     def _settle(self, desk: Desk) -> None:
@@ -326,15 +425,18 @@ class Loop:
         smallest = greatest(magnitude(then), 1.0) * SMALLEST
         stuck = desk.holds("alive") & ~arrived & ((desk.clock("wish") < smallest) | (desk.clock("tries") > float(PATIENCE)))
         with only_if(any_lane(arrived | stuck)):
+            frame = code.argument("frame")
             desk.keep(due=arrived, at=stuck, tries=when(arrived, 0.0, desk.clock("tries")))
             with desk.each("due") as lane:
                 there = code.load(desk.clock_at("now", lane), "double") >= desk.field("end")
                 with only_if(there):
-                    code.store(code.number("double", 0.0), desk.clock_at("alive", lane))
+                    self._finish(desk, lane)
                 with only_if(~there):
-                    code.call("act", code.argument("frame"), lane)
+                    code.call("act", frame, lane)
             with desk.each("at") as lane:
                 self._give_up(desk, lane)
+            with only_if(any_lane(desk.holds("fresh"))):
+                code.call("start", frame)
             code.call("hoist", desk.field("p"), desk.field("q"))
 
     def _move(self, walk: Walk) -> None:
@@ -346,19 +448,3 @@ class Loop:
                 level, old, largest = walk.get(new, at), walk.get(y, at), walk.get(peak, at)
                 walk.put(when(kept, level, old), y, at)
                 walk.put(when(kept, greatest(magnitude(level), largest), largest), peak, at)
-
-    def _give_up(self, desk: Desk, lane: Value) -> None:
-        """Stop this lane; leave behind its last good levels and the error that could not be brought down."""
-        code = desk.code
-        many = code.load(desk.clock_at("tries", lane), "double") > float(PATIENCE)
-        status = when(many, code.number("i64", TOO_MANY), code.number("i64", TOO_SMALL))
-        code.store(status, code.at(desk.field("status"), lane, "i64"))
-        code.store(code.number("double", 0.0), desk.clock_at("alive", lane))
-        y, stages, levels, errors = (desk.field(n) for n in ("y", "stages", "failed_levels", "failed_errors"))
-        with loop(code, desk.rows, desk.lanes) as k:
-            spot = k + lane
-            ks = [code.load(code.at(code.at(stages, spot), r * desk.rows), "double") for r in range(self.method.stages)]
-            error = combine(self.method.e, ks)
-            assert error
-            code.store(code.load(code.at(y, spot), "double"), code.at(levels, spot))
-            code.store(error, code.at(errors, spot))

@@ -31,7 +31,7 @@ def _host() -> tuple[llvm.TargetMachine, llvm.LLJIT]:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_triple(llvm.get_process_triple())
-    machine = target.create_target_machine(cpu=cpu(), features=features(), opt=2, reloc="pic", codemodel="jitdefault", jit=True)
+    machine = target.create_target_machine(cpu=cpu(), features=features(), opt=1, reloc="pic", codemodel="jitdefault", jit=True)
     return machine, llvm.create_lljit_compiler(machine)
 
 
