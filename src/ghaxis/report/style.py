@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402  (the backend must be chosen first)
-from matplotlib.axes import Axes  # noqa: E402
+import matplotlib.pyplot as plt  # the backend must be chosen first
+from matplotlib import rcsetup
+from matplotlib.axes import Axes
 
 INK = "#1b2a33"
 MUTED = "#7b8a93"
@@ -18,7 +20,7 @@ COLOURS = ("#0b5c7a", "#c8553d", "#6a8d3a", "#8661a5", "#b98b1d", "#3a7ca5")
 OBSERVED = "#1b2a33"
 PREDICTED = "#c8553d"
 
-_RC = {
+_RC: dict[Any, Any] = {
     "figure.facecolor": "white",
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -31,7 +33,7 @@ _RC = {
     "axes.linewidth": 0.8,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": matplotlib.cycler(color=list(COLOURS)),
+    "axes.prop_cycle": rcsetup.cycler("color", list(COLOURS)),
     "xtick.color": INK,
     "ytick.color": INK,
     "xtick.labelsize": 8,
