@@ -57,9 +57,9 @@ class Finding:
 
     @property
     def positive(self) -> bool:
-        """Whether it lives on a logarithmic scale: a level above zero, or a ratio."""
+        """Whether it lives on a logarithmic scale: a ratio, or a level above zero of what can only be above zero (not a balance)."""
         if self.form == "level":
-            return all(v > 0 for v in (self.value, self.low, self.high) if v is not None)
+            return not self.measure.options.get("signed") and all(v > 0 for v in (self.value, self.low, self.high) if v is not None)
         return self.form in ("ratio", "relative", "logarithm")
 
     @property

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -164,12 +165,26 @@ def pulse_half_life(times: Array, values: Array, largest: int = 3, upper: float 
     return float(np.median(found)) if found else float("nan")
 
 
-def bursts(release: Array, prominence: float = 0.05) -> NDArray[np.intp]:
-    """Indices of secretory bursts: maxima of the release rate that stand out by `prominence` of the largest rate."""
-    top = float(release.max(initial=0.0))
-    return (
-        find_peaks(np.concatenate([[0.0], release, [0.0]]), prominence=prominence * top)[0] - 1 if top > 0 else np.empty(0, dtype=np.intp)
-    )
+def bursts(times: Array, release: Array, least: float) -> NDArray[np.intp]:
+    """Indices of bursts: maxima of the release rate whose area above the higher of the minima beside them is at least `least`."""
+    tops, _ = find_peaks(np.concatenate([[0.0], release, [0.0]]))
+    tops = tops - 1
+    edges = [0, *(a + int(np.argmin(release[a : b + 1])) for a, b in itertools.pairwise(tops)), len(release) - 1]
+    kept = []
+    for k, top in enumerate(tops):
+        part = slice(edges[k], edges[k + 1] + 1)
+        base = max(release[edges[k]], release[edges[k + 1]])
+        if float(np.trapezoid(np.maximum(release[part] - base, 0.0), times[part])) >= least:
+            kept.append(top)
+    return np.array(kept, dtype=np.intp)
+
+
+def turnover_half_life(level: float, release: float, volume: float) -> float:
+    """Half-life (hours) of the one rate constant that carries a mean release through a mean level: ln 2 * level * volume / release.
+
+    What deconvolution looks for; unlike a falling limb it is not lengthened by secretion that goes on.
+    """
+    return float(np.log(2.0)) * level * volume / release if release > 0 else float("nan")
 
 
 def approximate_entropy(values: Array, m: int = 1, r: float = 0.2) -> float:
@@ -287,17 +302,28 @@ def _secretion(s: Samples) -> tuple[float, str]:
     return time_mean(s.times, s.main) / float(s.values[volume][0]), f"({s.unit})/({s.units[volume]})"
 
 
+def _bursts(s: Samples) -> tuple[NDArray[np.intp], Array, str]:
+    """Bursts of at least `least` per litre of distribution volume, the release rate per litre, and the unit of its area."""
+    volume = s.options["volume"]
+    rate, unit = s.main / float(s.values[volume][0]), f"({s.unit})*hour/({s.units[volume]})"
+    return bursts(s.times, rate, units.number(s.options["least"], unit, "least")), rate, unit
+
+
 def _burst_count(s: Samples) -> tuple[float, str]:
-    return float(len(bursts(s.main, s.option("prominence", 0.05)))), "dimensionless"
+    return float(len(_bursts(s)[0])), "dimensionless"
 
 
 def _burst_mass(s: Samples) -> tuple[float, str]:
     """What the window released above its basal rate (the 10th percentile), per burst and per litre of distribution volume."""
-    volume = s.options["volume"]
-    count = len(bursts(s.main, s.option("prominence", 0.05)))
-    above = area(s.times, s.main - np.quantile(s.main, 0.1))
-    mass = above / count / float(s.values[volume][0]) if count else float("nan")
-    return mass, f"({s.unit})*hour/({s.units[volume]})"
+    found, rate, unit = _bursts(s)
+    return (area(s.times, rate - np.quantile(rate, 0.1)) / len(found) if len(found) else float("nan")), unit
+
+
+def _turnover(s: Samples) -> tuple[float, str]:
+    volume, release = s.options["volume"], s.options["release"]
+    per_hour = units.factor(f"({s.unit})*({s.units[volume]})", f"({s.units[release]})*hour")
+    level = time_mean(s.times, s.main) * per_hour
+    return turnover_half_life(level, time_mean(s.times, s.values[release]), float(s.values[volume][0])), "hour"
 
 
 def _entropy(s: Samples) -> tuple[float, str]:
@@ -335,6 +361,7 @@ READINGS: Mapping[str, Callable[[Samples], tuple[float, str]]] = MappingProxyTyp
         "decay": _decay,
         "decay_rate": _decay_rate,
         "pulse_decay": _pulse_decay,
+        "turnover": _turnover,
         "secretion": _secretion,
         "burst_count": _burst_count,
         "burst_mass": _burst_mass,
@@ -343,7 +370,7 @@ READINGS: Mapping[str, Callable[[Samples], tuple[float, str]]] = MappingProxyTyp
         "homa": _homa,
     }
 )
-_QUANTITY_OPTIONS = ("volume", "insulin", "onset", "over")  # options that name a quantity of the model
+QUANTITY_OPTIONS = ("volume", "release", "insulin", "onset", "over")  # options that name a quantity of the model
 
 
 # --- the door -----------------------------------------------------------------------------------------------------------------------
@@ -351,7 +378,7 @@ _QUANTITY_OPTIONS = ("volume", "insulin", "onset", "over")  # options that name 
 
 def watched(record: MeasureRecord) -> tuple[str, ...]:
     """The quantities of the model that a measure reads."""
-    others = [str(record.options[k]) for k in _QUANTITY_OPTIONS if k in record.options]
+    others = [str(record.options[k]) for k in QUANTITY_OPTIONS if k in record.options]
     return tuple(dict.fromkeys([*sorted(arithmetic.names(record.of)), *others]))
 
 

@@ -17,6 +17,7 @@ from ghaxis import units
 from ghaxis.evidence import FLOOR, NO_CHANGE, Finding, References
 
 ASSAY_SD = 0.2  # prior SD of an assay's log scale factor
+ASSAY_LIMIT = 2.0  # in prior SDs: assays differ by up to about 1.5-fold, so no factor may excuse more
 RESIDUAL_SD = 0.2  # SD of a level's log error that the factor is weighed against, about what repeats of one study differ by
 RIGHT = 0.5  # largest error that passes
 _WORST = 1e6  # stands for an error without bound
@@ -116,14 +117,15 @@ def analyte(finding: Finding) -> str | None:
 
 
 def assay_factors(effects: Iterable[tuple[Finding, float]]) -> dict[str, float]:
-    """Log scale factor of each analyte of a study: the mean log ratio of observed to predicted levels, shrunk to its prior (log SD 0.2)."""
+    """Log scale factor of each analyte of a study: the mean log ratio of observed to predicted levels, shrunk to its prior and limited."""
     rest: dict[str, list[float]] = {}
     for finding, effect in effects:
         name = analyte(finding)
         if name and finding.form == "level" and finding.middle is not None and math.isfinite(effect):
             rest.setdefault(name, []).append(finding.effect(finding.middle) - effect)
     weight = (RESIDUAL_SD / ASSAY_SD) ** 2
-    return {name: sum(r) / (len(r) + weight) for name, r in rest.items()}
+    limit = ASSAY_LIMIT * ASSAY_SD
+    return {name: min(max(sum(r) / (len(r) + weight), -limit), limit) for name, r in rest.items()}
 
 
 def _adjusted(finding: Finding, effect: float, factors: Mapping[str, float]) -> float:

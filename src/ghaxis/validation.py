@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ghaxis.model import Model
 
 from ghaxis.errors import GhaxisError
 from ghaxis.evidence import Finding, References, Study, Unreadable, all_findings, find_studies
 from ghaxis.measure import watched
+from ghaxis.model import Model
 from ghaxis.reading.records import Library, StudyRecord
 from ghaxis.scoring import Prediction, Verdict, score_study, unit_of
 from ghaxis.treatment import Protocol

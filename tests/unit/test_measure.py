@@ -9,6 +9,7 @@ import pytest
 
 from ghaxis import measure as m
 from ghaxis.errors import InputError, LibraryError, UnitError
+from ghaxis.reading import checks
 from ghaxis.reading.records import MeasureRecord, Place
 from ghaxis.simulation import Curve
 
@@ -162,8 +163,28 @@ def test_secretion_is_release_over_volume():
     assert m.measure(result, record("secretion", "GH_release", "mU/L/day", bridge="3 IU/mg", **options), 0.0) == pytest.approx(
         67.2, rel=1e-3
     )
-    assert m.measure(result, record("burst_count", "GH_release", "dimensionless", "24 h", "5 min"), 0.0) == 4
-    assert m.measure(result, record("burst_mass", "GH_release", "ug/L", **options), 0.0) == pytest.approx(5.0, rel=1e-3)
+    assert m.measure(result, record("burst_count", "GH_release", "dimensionless", least="0.2 ug/L", **options), 0.0) == 4
+    assert m.measure(result, record("burst_mass", "GH_release", "ug/L", least="0.2 ug/L", **options), 0.0) == pytest.approx(5.0, rel=1e-3)
+
+
+def test_bursts_are_counted_by_what_they_release():
+    times = np.arange(0, 24 + 1e-9, 1 / 12)
+    _, release = profile([3.0, 9.0, 9.9, 15.0, 21.0], [20.0, 5.0, 1.0, 0.5, 0.05], times)
+    assert list(times[m.bursts(times, release, 0.2)]) == pytest.approx([3.0, 9.0, 9.9, 15.0], abs=0.1)
+    assert len(m.bursts(times, release, 0.8)) == 3
+    assert len(m.bursts(times, np.full_like(times, 3.0), 0.2)) == 0
+
+
+def test_turnover_half_life_does_not_see_ongoing_secretion():
+    """Falling limbs on top of a high basal secretion read too long; the turnover does not."""
+    times = np.arange(0, 24 + 1e-9, 1 / 12)
+    basal = 3.0
+    level, release = profile(np.arange(2.0, 23.0, 4.0), np.full(6, 5.0), times, basal)
+    release = release + basal * np.log(2) / HALF_LIFE
+    result = run(times, GH=level, GH_release=(release * 4700, "ng/hour"), plasma=(4.7, "litre"))
+    asked = record("turnover", unit="min", window="24 h", sampling="5 min", release="GH_release", volume="plasma")
+    assert m.measure(result, asked, 0.0) == pytest.approx(18.0, rel=0.02)
+    assert m.pulse_half_life(times, level) > 1.4 * HALF_LIFE
 
 
 def test_share_after_sleep_onset():
@@ -218,3 +239,8 @@ def test_needed_times_cover_the_window_and_no_more():
     assert (times[0], times[-1], len(times)) == (48.0, 72.0, 145)
     assert list(m.needed(record(), 5.0)) == [5.0]
     assert m.span(record(), 5.0, "-2 h to 30 min") == (3.0, 5.5)
+
+
+def test_the_checker_knows_every_reading_and_option():
+    assert set(checks.READINGS) == set(m.READINGS)
+    assert set(checks.QUANTITY_OPTIONS) == set(m.QUANTITY_OPTIONS)

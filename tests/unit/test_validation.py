@@ -173,16 +173,32 @@ def test_one_assay_factor_for_study_and_analyte_leaves_ratios_alone():
         finding("b", "placebo@0 h", "400 ug/L"),
         finding("r", "treated@0 h / placebo@0 h", "0.5"),
     )
-    said = (100.0, 200.0, 0.5)
+    said = (200 / 1.2**1.5, 400 / 1.2**1.5, 0.5)
     with_factor, without = (
         score_study([(f, Prediction(v)) for f, v in zip(read(study("s", *rows, assay=assay)), said, strict=True)], References(()))
         for assay in ({"IGF1": "RIA"}, {})
     )
-    assert [v.error for v in without[:2]] == pytest.approx([1.0, 1.0])
-    assert [v.fold for v in with_factor[:2]] == pytest.approx([2 ** (1 / 3)] * 2)  # two of three shares of the discrepancy
+    assert [v.fold for v in without[:2]] == pytest.approx([1.2**1.5] * 2)
+    assert [v.fold for v in with_factor[:2]] == pytest.approx([1.2**0.5] * 2)  # two of three shares of the discrepancy
     assert with_factor[2].error == without[2].error == pytest.approx(0.0)
-    assert with_factor[0].predicted == 100.0
-    assert "assay factor of IGF1 x1.59" in with_factor[0].note
+    assert with_factor[0].predicted == said[0]
+    assert "assay factor of IGF1 x1.20" in with_factor[0].note
+
+
+def test_an_assay_cannot_excuse_a_fourfold_error():
+    """However many levels of a study are wrong together: assays differ by half, not by four."""
+    rows = read(study("s", *(finding(f"x{k}", "treated@0 h", "120 ug/L") for k in range(8)), assay={"IGF1": "RIA"}))
+    verdicts = score_study([(f, Prediction(30.0)) for f in rows], References(()))
+    assert all(v.fold == pytest.approx(4 / math.exp(0.4)) and not v.passed for v in verdicts)
+
+
+def test_balances_may_be_negative():
+    """A level that can have either sign is scored by its difference, not by a fold."""
+    balance = MeasureRecord("balance", "", "x", "g/day", "mean", "24 h", "", {"signed": True}, "", HERE)
+    record = study("s", finding("x", "treated@0 h", "0.3 g/day", measure="balance"))
+    found = Study.of(record, replace(LIBRARY, measures={**MEASURES, "balance": balance})).findings
+    verdict = score_study([(found[0], Prediction(-0.3))], References(()))[0]
+    assert verdict.fold is None and verdict.error == pytest.approx(2.0)
 
 
 def test_an_assay_cannot_excuse_a_wrong_order():

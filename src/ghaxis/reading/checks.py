@@ -23,7 +23,7 @@ BODY = ("age", "female", "BMI", "weight", "height")  # what every formula of a c
 READINGS: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(("level", "mean", "peak", "nadir", "increment", "pulse_amplitude", "valley"), "{of}"),
-        **dict.fromkeys(("time_of_peak", "decay", "pulse_decay"), "hour"),
+        **dict.fromkeys(("time_of_peak", "decay", "pulse_decay", "turnover"), "hour"),
         **dict.fromkeys(("pulse_count", "interpulse_cv", "valley_share", "onset_share", "burst_count", "entropy", "homa"), "dimensionless"),
         "area": "({of})*hour",
         "decay_rate": "1/hour",
@@ -32,7 +32,7 @@ READINGS: Mapping[str, str] = MappingProxyType(
         "ratio": "({of})/({over})",
     }
 )
-QUANTITY_OPTIONS = ("volume", "insulin", "onset", "over")  # options of a measure that name a quantity
+QUANTITY_OPTIONS = ("volume", "release", "insulin", "onset", "over")  # options of a measure that name a quantity
 
 
 def check_library(library: Library) -> list[Mistake]:
