@@ -174,6 +174,7 @@ def _lane(solver: _Solver, batch: Batch, lane: int, tolerances: Tolerances) -> t
     """One lane from start to end, stopping at every breakpoint."""
     runner = solver.runner
     runner.resetToOrigin()
+    runner.model.setTime(batch.start)
     integrator = runner.integrator
     integrator.relative_tolerance, integrator.absolute_tolerance = tolerances.relative, tolerances.absolute
     integrator.maximum_num_steps = 200000
