@@ -133,8 +133,10 @@ class Body:
             return when(v[0] > 0.0, functions.log(v[0]), when(v[0].same(0.0), float("-inf"), code.number(self.kind, float("nan"))))
         if op in ("sin", "cos"):
             return functions.sine(v[0], 0 if op == "sin" else 1)
-        if op in ("floor", "sqrt"):
+        if op == "floor":
             return intrinsic(op, v[0])
+        if op == "sqrt":
+            return intrinsic(op, when(v[0] < 0.0, 0.0, v[0]))
         if op == "abs":
             return magnitude(v[0])
         if op in ("lt", "le", "eq"):

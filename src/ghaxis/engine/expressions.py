@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from types import MappingProxyType
 
 import libsbml
 
@@ -56,6 +57,11 @@ class System:
     symbols: Mapping[str, int]
     volumes: Mapping[str, str]
 
+    @property
+    def exponents(self) -> tuple[str, ...]:
+        """Parameters that stand as exponents: as fixed numbers they make powers much cheaper."""
+        return tuple(name for i, name in enumerate(self.parameters) if i in self.graph.exponents)
+
     def jacobian(self) -> dict[tuple[int, int], int]:
         """d rate i / d state j, only what is not identically zero, by row and column."""
         rows = [self.graph.gradient(rate) for rate in self.rates]
@@ -67,14 +73,17 @@ class System:
         return {i: row[TIME] for i, row in enumerate(rows) if TIME in row}
 
 
-def read_system(sbml: str) -> System:
-    """The system that an SBML text describes. Raises LibraryError with everything that is outside the subset."""
+def read_system(sbml: str, fixed: Mapping[str, float] = MappingProxyType({})) -> System:
+    """The system that an SBML text describes, parameters of `fixed` written in as numbers.
+
+    Raises LibraryError with everything that is outside the subset.
+    """
     document = libsbml.readSBMLFromString(sbml)
     errors = [document.getError(i) for i in range(document.getNumErrors())]
     mistakes = [Mistake(Place("sbml", e.getLine()), e.getMessage().strip()) for e in errors if e.getSeverity() >= libsbml.LIBSBML_SEV_ERROR]
     if mistakes or document.getModel() is None:
         raise LibraryError(mistakes or [Mistake(Place("sbml"), "no model")])
-    return _Reader(document, document.getModel()).system()
+    return _Reader(document, document.getModel(), fixed).system()
 
 
 class _RefusedError(Exception):
@@ -88,6 +97,7 @@ class _Reader:
 
     document: libsbml.SBMLDocument
     model: libsbml.Model
+    fixed: Mapping[str, float]
     graph: Graph = field(default_factory=Graph)
     symbols: dict[str, int] = field(default_factory=dict)
     assigned: dict[str, libsbml.Rule] = field(default_factory=dict)
@@ -114,7 +124,7 @@ class _Reader:
         for i, name in enumerate(states):
             self.symbols[name] = self.graph.leaf("state", i)
         for i, name in enumerate(parameters):
-            self.symbols[name] = self.graph.leaf("parameter", i)
+            self.symbols[name] = self.graph.const(self.fixed[name]) if name in self.fixed else self.graph.leaf("parameter", i)
         rates = {n: self.guarded(r, n) for n, r in rated.items()}
         volumes = {n: s.getCompartment() for n, s in species.items() if n in states and self.is_concentration(s)}
         changes = self.changes(set(free))

@@ -39,7 +39,7 @@ POINTERS = ("person", "act", "act_end", "time_index", "edge_index")
 TOO_SMALL, TOO_MANY, NOT_A_NUMBER = 1, 2, 3  # status of a failed lane
 ROUND = 8  # rows are rounded up to this, so that one lane too fills registers
 UNROLL = 4  # places that one turn of a walk over all states takes
-_WIDE = 8
+WIDE = 8  # numbers at one place of a walk, where there is one lane
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +125,7 @@ class Walk:
     @property
     def flat(self) -> Shape:
         """The shape of what is read at one place."""
-        return Shape(_WIDE) if self.desk.lanes == 1 else self.desk.shape
+        return Shape(WIDE) if self.desk.lanes == 1 else self.desk.shape
 
     @property
     def kind(self) -> str:

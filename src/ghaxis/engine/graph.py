@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 TIME = -1  # the variable of a gradient that is not a state
-FLOOR = 1e-30  # powers x^n are exp(n log x) with x cut off here, so that an empty pool has a power and a derivative
+FLOOR = 1e-30  # broken powers x^n are of x cut off here, so that an empty pool has a power and a derivative
 
 CONSTANT, PARAMETER, MOVING = 0, 1, 2  # levels: what an expression depends on at most
 
@@ -22,13 +22,14 @@ class Graph:
     """Expressions by number.
 
     `ops[k]` is the kind of node k and `args[k]` the nodes it is made of; a `state` or `parameter` holds its index instead.
-    Kinds: const state parameter time add sub mul neg rec exp log (cut at FLOOR) ln sqrt sin cos floor abs lt le eq and or not select.
+    Kinds: const state parameter time add sub mul neg rec exp log (cut at FLOOR) ln sqrt (cut at 0) sin cos floor abs lt le eq and or not select.
     """
 
     ops: list[str] = field(default_factory=list)
     args: list[tuple[int, ...]] = field(default_factory=list)
     values: dict[int, float] = field(default_factory=dict)
     levels: list[int] = field(default_factory=list)
+    exponents: set[int] = field(default_factory=set)  # parameters by index that stand as exponents
     _known: dict[tuple[object, ...], int] = field(default_factory=dict)
     _gradients: dict[int, Gradient] = field(default_factory=dict)
 
@@ -147,15 +148,21 @@ class Graph:
         return self._make(op, args)
 
     def power(self, base: int, exponent: int) -> int:
-        """base ^ exponent: products for a literal integer, a square root for 0.5, otherwise exp(exponent log(base))."""
+        """base ^ exponent: products and square roots for a number in quarters, otherwise exp(exponent log(base))."""
         n = self.values.get(exponent)
-        if n is not None and base in self.values:
-            return self.const(_real_power(self.values[base], n))
-        if n is not None and n == int(n) and abs(n) <= 64:
-            return self._whole_power(base, int(n)) if n >= 0 else self.rec(self._whole_power(base, int(-n)))
-        if n == 0.5:
-            return self.apply("sqrt", base)
-        return self.apply("exp", self.mul(exponent, self.apply("log", base)))
+        if self.ops[exponent] == "parameter":
+            self.exponents.add(self.args[exponent][0])
+        if n is None or abs(n) > 64 or 4 * n != int(4 * n):
+            if n is not None and base in self.values:
+                return self.const(_real_power(self.values[base], n))
+            return self.apply("exp", self.mul(exponent, self.apply("log", base)))
+        if n < 0:
+            return self.rec(self.power(base, self.const(-n)))
+        out = self._whole_power(base, int(n))
+        root = self.apply("sqrt", base)
+        if n % 1 >= 0.5:
+            out = self.mul(out, root)
+        return self.mul(out, self.apply("sqrt", root)) if n % 0.5 else out
 
     def _whole_power(self, base: int, n: int) -> int:
         if n == 0:
@@ -211,7 +218,8 @@ class Graph:
         if op == "log":
             return self.rec(self.apply("select", self.apply("lt", self.const(FLOOR), a), a, self.const(FLOOR)))
         if op == "sqrt":
-            return self.mul(self.const(0.5), self.rec(k))
+            least = self.const(math.sqrt(FLOOR))
+            return self.mul(self.const(0.5), self.rec(self.apply("select", self.apply("lt", least, k), k, least)))
         if op == "sin":
             return self.apply("cos", a)
         if op == "cos":
@@ -255,7 +263,7 @@ SCALAR: Mapping[str, Callable[..., float]] = {
     "exp": _exp,
     "log": lambda a: math.log(max(a, FLOOR)),
     "ln": lambda a: math.log(a) if a > 0 else (-math.inf if a == 0 else math.nan),
-    "sqrt": lambda a: math.sqrt(a) if a >= 0 else math.nan,
+    "sqrt": lambda a: math.sqrt(max(a, 0.0)) if a == a else a,
     "sin": math.sin,
     "cos": math.cos,
     "floor": lambda a: float(math.floor(a)) if math.isfinite(a) else a,

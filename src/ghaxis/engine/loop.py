@@ -24,11 +24,14 @@ def combine(weights: Sequence[float], ks: Sequence[Value | None], start: Value |
     for weight, k in zip(weights, ks, strict=False):
         if weight:
             assert k
-            if weight == 1.0:
-                out = k if out is None else out + k
-            else:
-                out = k * weight if out is None else fma(k, weight, out)
+            out = _more(out, weight, k)
     return out
+
+
+def _more(sofar: Value | None, weight: float, k: Value) -> Value:
+    if weight == 1.0:
+        return sofar + k if sofar else k
+    return fma(k, weight, sofar) if sofar else k * weight
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +80,16 @@ def load(key: str, function: str, write: Callable[[], str]) -> Loaded:
         _write(where, image)
     library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(function).link(_host()[1], f"ghaxis_{key[:24]}_{_serial()}")
     return Loaded(int(library[function]), library)
+
+
+def remember(key: str, measure: Callable[[], str], possible: Set[str]) -> str:
+    """A choice made once on this machine: read back from the cache, or measured."""
+    where = cache_folder() / f"{key}.txt"
+    found = _read(where)
+    if found is None or found.decode() not in possible:
+        found = measure().encode()
+        _write(where, found)
+    return found.decode()
 
 
 def compile_text(text: str) -> bytes:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import math
 import os
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ from ghaxis.engine import machine
 from ghaxis.engine.contract import Answer, Array, Batch, Tolerances
 from ghaxis.engine.emit import Layout, ModelCode, module, reads
 from ghaxis.engine.expressions import System, read_system
-from ghaxis.engine.frame import NOT_A_NUMBER, TOO_MANY, TOO_SMALL
+from ghaxis.engine.frame import NOT_A_NUMBER, TOO_MANY, TOO_SMALL, WIDE
 from ghaxis.engine.lanes import Block, Shared, pack
 from ghaxis.engine.loop import Loop
 from ghaxis.engine.methods import METHODS
@@ -30,6 +32,9 @@ from ghaxis.errors import InputError, nearest
 
 # On the coupled model: within 6e-4 of the maximum in pulses (GH, pSTAT5), 3e-7 in slow states over 4 days.
 DEFAULT = Tolerances(3e-4, 3e-6)
+MANY = 48  # people, from which on a trial run of widths is worth its time
+TRIAL = 24.0  # hours of that trial
+COST_OF_FOUR = 1.6  # a step of 4 lanes beside one of a single lane (measured with AVX2 and AVX-512: 1.5 to 1.7)
 REASONS = {
     TOO_SMALL: "the step became too small",
     TOO_MANY: "too many steps between two breakpoints",
@@ -50,17 +55,19 @@ class OwnEngine:
 
     def compile(self, sbml: str, watched: Sequence[str]) -> OwnModel:
         """Read the model. Raises LibraryError for what is outside the subset, InputError for a watched name the model lacks."""
-        system, layout = _layout(sbml)
+        system = _layout(sbml, ()).system
         for name in watched:
             if name not in system.symbols:
                 raise InputError(f"the model has no '{name}'; nearest: {nearest(name, system.symbols)}")
-        return OwnModel(sbml, tuple(watched), layout, self.method, self.lanes)
+        return OwnModel(sbml, tuple(watched), system, self.method, self.lanes)
 
 
-@functools.lru_cache(maxsize=8)
-def _layout(sbml: str) -> tuple[System, Layout]:
-    system = read_system(sbml)
-    return system, Layout.of(system)
+Fixed = tuple[tuple[str, float], ...]  # exponents written into the code as numbers
+
+
+@functools.lru_cache(maxsize=16)
+def _layout(sbml: str, fixed: Fixed) -> Layout:
+    return Layout.of(read_system(sbml, dict(fixed)))
 
 
 @functools.cache
@@ -71,32 +78,30 @@ def _version() -> str:
     return hashlib.sha256(b"".join((folder / f"{name}.py").read_bytes() for name in files)).hexdigest()
 
 
+def _key(sbml: str, fixed: Fixed, *more: str) -> str:
+    return machine.digest(_version(), sbml, repr(fixed), *more)
+
+
 @functools.lru_cache(maxsize=32)
-def _kernel(sbml: str, method: str, lanes: int) -> machine.Loaded:
+def _kernel(sbml: str, fixed: Fixed, method: str, lanes: int) -> machine.Loaded:
     """The integration of one model at one width."""
-    model = ModelCode(_layout(sbml)[1], Shape(lanes), machine.has("fma"))
+    model = ModelCode(_layout(sbml, fixed), Shape(lanes), machine.has("fma"))
 
     def write() -> str:
-        functions = [
-            model.hoist(),
-            model.rates(),
-            model.slopes(),
-            *model.factor(),
-            model.solve(),
-            *Loop(model, METHODS[method]).functions(),
-        ]
-        return module(functions, Shape(1), model.shape, Shape(8))
+        own = [model.hoist(), model.rates(), model.slopes(), *model.factor(), model.solve()]
+        return module([*own, *Loop(model, METHODS[method]).functions()], Shape(1), model.shape, Shape(WIDE))
 
-    return machine.load(machine.digest(_version(), sbml, method, str(lanes)), "integrate", write)
+    return machine.load(_key(sbml, fixed, method, str(lanes)), "integrate", write)
 
 
 @functools.lru_cache(maxsize=64)
-def _watcher(sbml: str, watched: tuple[str, ...], lanes: int) -> machine.Loaded:
+def _watcher(sbml: str, fixed: Fixed, watched: tuple[str, ...], lanes: int) -> machine.Loaded:
     """The watched symbols of one model at one width."""
-    system, layout = _layout(sbml)
+    layout = _layout(sbml, fixed)
     model = ModelCode(layout, Shape(lanes), machine.has("fma"))
-    key = machine.digest(_version(), sbml, "watch", *watched, str(lanes))
-    return machine.load(key, "watch", lambda: module([model.watch([system.symbols[name] for name in watched])], Shape(1), model.shape))
+    nodes = [layout.system.symbols[name] for name in watched]
+    key = _key(sbml, fixed, "watch", *watched, str(lanes))
+    return machine.load(key, "watch", lambda: module([model.watch(nodes)], Shape(1), model.shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +110,7 @@ class OwnModel:
 
     sbml: str
     watched: tuple[str, ...]
-    layout: Layout
+    system: System
     method: str
     width: int | None
     name: str = field(default="own", init=False)
@@ -113,48 +118,82 @@ class OwnModel:
     @property
     def state_names(self) -> tuple[str, ...]:
         """All states, in the order of `Answer.final`."""
-        return self.layout.system.states
+        return self.system.states
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
         """What batches and paths may set: parameters, sizes of compartments, fixed species."""
-        return self.layout.system.parameters
+        return self.system.parameters
 
     def initial(self) -> Array:
         """The model's own initial levels."""
-        return np.array(self.layout.system.initial)
+        return np.array(self.system.initial)
 
     def run(self, batch: Batch, tolerances: Tolerances = DEFAULT, workers: int | None = None) -> Answer:
         """Run all lanes; blocks of lanes are filled by `workers` threads. The numbers depend on neither, nor on who runs beside whom."""
         return self.traced(batch, tolerances, workers)[0]
 
     def traced(self, batch: Batch, tolerances: Tolerances, workers: int | None = None, room: int = 0) -> tuple[Answer, Array, list[Array]]:
-        """`run`, with everyone's kept and rejected steps (n, 2), and the attempts (k, 4: time, size, error, kept) within `room` of a block."""
+        """`run`, with everyone's kept and rejected steps (n, 2) and attempts (k, 4), as far as a block has `room` to note them.
+
+        An attempt is noted as time, size, error norm, kept.
+        """
         workers = workers or len(os.sched_getaffinity(0))
-        lanes = self.width or _best_width(batch.lanes, workers)
-        kernel = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(_kernel(self.sbml, self.method, lanes).address)
-        needed = reads(self.layout.system.graph, [self.layout.system.symbols[name] for name in self.watched])
-        packed = pack(self.layout, METHODS[self.method], batch, tolerances, len(self.watched))
-        shared = Shared(packed, needed, _watcher(self.sbml, self.watched, lanes).address)
-        blocks = [Block(shared, lanes, room) for _ in range(min(workers, -(-batch.lanes // lanes)))]
-        if batch.lanes <= lanes:
-            kernel(blocks[0].frame.ctypes.data)
-        else:
-            with ThreadPoolExecutor(len(blocks)) as pool:
-                try:
-                    list(pool.map(lambda block: kernel(block.frame.ctypes.data), blocks))
-                finally:
-                    shared.stop()  # when interrupted, nobody else begins
+        lanes = self.width or self._best_width(batch, tolerances, workers)
+        shared, blocks = self._integrate(batch, tolerances, workers, lanes, room)
         answer = Answer(shared.values(), shared.means(), shared.final(), shared.failures(REASONS))
         attempts = [np.concatenate([block.attempts(k) for block in blocks]) for k in range(batch.lanes)] if room else []
         return answer, shared.arrays["counts"], attempts
 
+    def _fixed(self, batch: Batch) -> Fixed:
+        """Exponents that nobody in the batch moves."""
+        value = dict(zip(self.system.parameters, self.system.defaults, strict=True))
+        moved = {name for b in batch.breaks for name in b.path_names}
+        moved |= {n for k, n in enumerate(batch.parameter_names) if n in value and not (batch.parameters[:, k] == value[n]).all()}
+        return tuple((name, value[name]) for name in self.system.exponents if name not in moved and math.isfinite(value[name]))
 
-def _best_width(people: int, workers: int) -> int:
-    """How many lanes at once serve so many people fastest; the numbers do not depend on it.
+    def _integrate(self, batch: Batch, tolerances: Tolerances, workers: int, lanes: int, room: int = 0) -> tuple[Shared, list[Block]]:
+        fixed = self._fixed(batch)
+        layout = _layout(self.sbml, fixed)
+        packed = pack(layout, METHODS[self.method], batch, tolerances, len(self.watched))
+        needed = reads(layout.system.graph, [layout.system.symbols[name] for name in self.watched])
+        kernel = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(_kernel(self.sbml, fixed, self.method, lanes).address)
+        shared = Shared(packed, needed, _watcher(self.sbml, fixed, self.watched, lanes).address)
+        blocks = [Block(shared, lanes, room) for _ in range(min(workers, -(-batch.lanes // lanes)))]
+        if batch.lanes <= lanes:
+            kernel(blocks[0].frame.ctypes.data)
+            return shared, blocks
+        with ThreadPoolExecutor(len(blocks)) as pool:
+            try:
+                list(pool.map(lambda block: kernel(block.frame.ctypes.data), blocks))
+            finally:
+                shared.stop()  # when interrupted, nobody else begins
+        return shared, blocks
 
-    A step of 4 or 8 lanes costs about 1.6 or 3 times that of one (measured on the whole model with AVX-512).
-    """
-    cost = {1: 1.0, 4: 1.6, 8: 3.0}
-    widths = [w for w in cost if w <= machine.widest()]
-    return min(widths, key=lambda w: (-(-people // (w * workers)) * cost[w], w))
+    def _best_width(self, batch: Batch, tolerances: Tolerances, workers: int) -> int:
+        """How many lanes at once serve so many people fastest; the numbers do not depend on it.
+
+        For few people by what a step of 4 lanes costs on usual machines; for many by a trial run, once for each model and machine.
+        """
+        people, widths = batch.lanes, [w for w in (4, 8) if w <= machine.widest()]
+        if people <= workers or not widths:
+            return 1
+        if people < MANY or len(widths) == 1:
+            return 4 if -(-people // (4 * workers)) * COST_OF_FOUR < -(-people // workers) else 1
+
+        def measure() -> str:
+            few = slice(0, 2 * max(widths))
+            short = replace(batch, parameters=batch.parameters[few], initial=batch.initial[few], breaks=batch.breaks[few])
+            short = replace(short, end=min(batch.end, batch.start + TRIAL), times=np.empty(0), windows=np.empty((0, 2)))
+            return str(min(widths, key=lambda lanes: self._pace(short, tolerances, lanes)))
+
+        return int(machine.remember(_key(self.sbml, self._fixed(batch), self.method, "width"), measure, {str(w) for w in widths}))
+
+    def _pace(self, batch: Batch, tolerances: Tolerances, lanes: int) -> float:
+        """Processor time of a short run, the best of three (after one that compiles)."""
+        taken = []
+        for _ in range(4):
+            begun = time.process_time()
+            self._integrate(batch, tolerances, 1, lanes)
+            taken.append(time.process_time() - begun)
+        return min(taken[1:])
