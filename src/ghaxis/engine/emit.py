@@ -242,7 +242,7 @@ class ModelCode:
         return code
 
     def factor(self) -> list[Code]:
-        """factor(g, J, lu): of g I - J, row by row so that the row at work stays in registers; some rows a function, which compile faster."""
+        """factor(g, J, lu): of g I - J, row by row so that the row at work stays in registers; some rows to a function."""
         order = self.layout.elimination.order
         parts = [self._rows(f"factor_{k}", order[k : k + ROWS]) for k in range(0, len(order), ROWS)]
         whole = self._function("factor", "g J lu")

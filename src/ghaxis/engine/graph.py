@@ -22,7 +22,8 @@ class Graph:
     """Expressions by number.
 
     `ops[k]` is the kind of node k and `args[k]` the nodes it is made of; a `state` or `parameter` holds its index instead.
-    Kinds: const state parameter time add sub mul neg rec exp log (cut at FLOOR) ln sqrt (cut at 0) sin cos floor abs lt le eq and or not select.
+    Kinds: const state parameter time add sub mul neg rec exp log (cut at FLOOR) ln sqrt (cut at 0) sin cos floor abs lt le eq and or not
+    select.
     """
 
     ops: list[str] = field(default_factory=list)
