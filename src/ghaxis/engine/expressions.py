@@ -145,10 +145,10 @@ class _Reader:
     def check(self) -> None:
         """Refuse what the subset does not have, and sizes that move."""
         model, document = self.model, self.document
-        for k in range(document.getNumPlugins()):
-            plugin = document.getPlugin(k)
-            if document.getPackageRequired(plugin.getPackageName()) and plugin.getPackageName() not in ("core", "l3v2extendedmath"):
-                self.refuse(model, f"package {plugin.getPackageName()}")
+        for k in range(document.getNumPlugins() if model.getLevel() == 3 else 0):
+            package = document.getPlugin(k).getPackageName()
+            if document.isSetPackageRequired(package) and document.getPackageRequired(package) and package != "l3v2extendedmath":
+                self.refuse(model, f"package {package}")
         for kind in _REFUSED_LISTS:
             for element in getattr(model, f"getListOf{kind}s")():
                 self.refuse(element, f"{kind.lower()}s are not supported; give them as breakpoints from outside")
