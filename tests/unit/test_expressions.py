@@ -172,14 +172,16 @@ def test_what_is_outside_is_refused_by_name_and_line(change, words):
 
 
 def test_all_refusals_at_once():
-    rules = {"a": "arctan(x)", "b": "c + 1", "c": "b*2", "d": "factorial(3)"}
+    rules = {"a": "arctan(x)", "e": "piecewise(1, time < 3, 0)", "f": "2*floor(time/24)", "b": "c + 1", "c": "b*2", "d": "factorial(3)"}
     with pytest.raises(LibraryError) as caught:
         read_system(text(sbml(rates={"x": "-x"}, start={"x": 1}, rules=rules)))
     message = str(caught.value)
     assert "arctan" in message or "atan" in message
     assert "'b' is defined by itself: b -> c -> b" in message
     assert "factorial" in message
-    assert len(caught.value.mistakes) >= 3
+    assert "assignmentRule e: a jump at a moment in time, time < 3: give it as a path" in message
+    assert "assignmentRule f: a jump at a moment in time" in message
+    assert len(caught.value.mistakes) == 5  # each once, though others are made of it
 
 
 def test_not_sbml():

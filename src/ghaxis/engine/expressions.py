@@ -106,7 +106,7 @@ class _Reader:
     mistakes: list[Mistake] = field(default_factory=list)
 
     def refuse(self, element: libsbml.SBase, what: str) -> None:
-        name = element.getIdAttribute() if element.isSetIdAttribute() else ""
+        name = element.getIdAttribute() or (element.getVariable() if isinstance(element, libsbml.Rule) else "")
         kind = element.getElementName()
         self.mistakes.append(Mistake(Place("sbml", element.getLine()), f"{kind}{' ' + name if name else ''}: {what}"))
 
@@ -125,7 +125,7 @@ class _Reader:
             self.symbols[name] = self.graph.leaf("state", i)
         for i, name in enumerate(parameters):
             self.symbols[name] = self.graph.const(self.fixed[name]) if name in self.fixed else self.graph.leaf("parameter", i)
-        rates = {n: self.guarded(r, n) for n, r in rated.items()}
+        rates = {n: self.guarded(r) for n, r in rated.items()}
         volumes = {n: s.getCompartment() for n, s in species.items() if n in states and self.is_concentration(s)}
         changes = self.changes(set(free))
         for name in states:
@@ -134,7 +134,7 @@ class _Reader:
                 size = volumes.get(name)
                 rates[name] = self.graph.mul(total, self.graph.rec(self.symbols[size])) if size else total
         for name in (*self.assigned, *self.reactions):
-            self.guarded(self.assigned.get(name, self.reactions.get(name)), name, watch=True)
+            self.named(name)
         start = self.start(states, parameters)
         if self.mistakes:
             raise LibraryError(self.mistakes)
@@ -169,12 +169,12 @@ class _Reader:
                 if end.isSetStoichiometryMath() or end.getId() in moved or (end.getId() and self.model.getInitialAssignment(end.getId())):
                     self.refuse(end, f"stoichiometry of {end.getSpecies()} that is not a number")
 
-    def guarded(self, element: libsbml.SBase, name: str, watch: bool = False) -> int:
-        """The node of a rule's or kinetic law's math; a refusal is noted and stands as 0."""
+    def guarded(self, element: libsbml.SBase) -> int:
+        """The node of a rule's or assignment's math; a refusal is noted and stands as 0."""
         try:
-            return self.named(name) if watch else self.math(element, {})
+            return self.math(element, {})
         except _RefusedError as refusal:
-            self.refuse(element, f"{name}: {refusal.what}" if name not in element.getIdAttribute() else refusal.what)
+            self.refuse(element, refusal.what)
             return self.graph.const(0.0)
 
     def is_concentration(self, species: libsbml.Species) -> bool:
@@ -185,7 +185,7 @@ class _Reader:
         """Of every species that reactions move: the sum of stoichiometry x rate, in substance per time."""
         total: dict[str, int] = {}
         for name, reaction in self.reactions.items():
-            rate = self.guarded(reaction, name, watch=True)
+            rate = self.named(name)
             net: dict[str, float] = {}
             for sign, ends in ((-1.0, reaction.getListOfReactants()), (1.0, reaction.getListOfProducts())):
                 for end in ends:
@@ -203,25 +203,31 @@ class _Reader:
             return self.symbols[name]
         if name in self.open:
             raise _RefusedError(f"'{name}' is defined by itself: {' -> '.join([*self.open[self.open.index(name) :], name])}")
+        element = self.assigned.get(name) or self.reactions.get(name)
+        if element is None:
+            reference = self.model.getSpeciesReference(name)
+            if reference is None:
+                raise _RefusedError(f"unknown symbol '{name}'")
+            return self.graph.const(reference.getStoichiometry())
         self.open.append(name)
         try:
-            if name in self.assigned:
-                node = self.math(self.assigned[name], {})
-            elif name in self.reactions:
-                law = self.reactions[name].getKineticLaw()
-                if law is None:
-                    raise _RefusedError(f"reaction {name} has no kinetic law")
-                local = [*law.getListOfLocalParameters(), *law.getListOfParameters()]
-                node = self.math(law, {p.getId(): self.graph.const(p.getValue()) for p in local})
-            else:
-                reference = self.model.getSpeciesReference(name)
-                if reference is None:
-                    raise _RefusedError(f"unknown symbol '{name}'")
-                node = self.graph.const(reference.getStoichiometry())
+            self.symbols[name] = self.defined(element)
+        except _RefusedError as refusal:  # noted once, where it stands; it reads as 0 while the rest is looked through
+            self.refuse(element, refusal.what)
+            self.symbols[name] = self.graph.const(0.0)
         finally:
             self.open.pop()
-        self.symbols[name] = node
-        return node
+        return self.symbols[name]
+
+    def defined(self, element: libsbml.SBase) -> int:
+        """The node of an assignment rule or of a reaction's rate."""
+        if element.getTypeCode() != libsbml.SBML_REACTION:
+            return self.math(element, {})
+        law = element.getKineticLaw()
+        if law is None:
+            raise _RefusedError("no kinetic law")
+        local = [*law.getListOfLocalParameters(), *law.getListOfParameters()]
+        return self.math(law, {p.getId(): self.graph.const(p.getValue()) for p in local})
 
     def math(self, element: libsbml.SBase, local: Mapping[str, int]) -> int:
         if not element.isSetMath():
@@ -302,6 +308,8 @@ class _Reader:
                 otherwise = g.apply("select", condition, value, otherwise)
             return otherwise
         args = [self.convert(c, local) for c in children]
+        if (kind in _COMPARISONS or kind == libsbml.AST_FUNCTION_FLOOR) and any(g.ops[k] == "time" for k in g.reachable(args)):
+            raise _RefusedError(f"a jump at a moment in time, {libsbml.formulaToL3String(ast)}: give it as a path")
         if kind in _CALLS:
             return g.apply(_CALLS[kind], *args)
         if kind in (libsbml.AST_POWER, libsbml.AST_FUNCTION_POWER):
@@ -342,7 +350,7 @@ class _Reader:
             value[p.getId()] = p.getValue() if p.isSetValue() else math.nan
         given: dict[str, int] = {}
         for assignment in self.model.getListOfInitialAssignments():
-            given[assignment.getSymbol()] = self.guarded(assignment, assignment.getSymbol())
+            given[assignment.getSymbol()] = self.guarded(assignment)
         work = evaluator(self.graph, list(given.values()))
 
         def refresh() -> None:
