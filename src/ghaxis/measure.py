@@ -280,12 +280,14 @@ def _onset_share(s: Samples) -> tuple[float, str]:
 
 
 def _decay(s: Samples) -> tuple[float, str]:
-    """Half-life of the decline over the window; with `beyond = "last"`, of what exceeds its last sample, down to a tenth."""
+    """Half-life of the decline from the highest value on; with `beyond = "last"`, of what exceeds the last sample, down to a tenth."""
+    top = int(np.argmax(s.main))
+    times, values = s.times[top:], s.main[top:]
     if s.options.get("beyond") == "last":
-        excess = s.main - s.main[-1]
-        high = excess > 0.1 * excess[0]
-        return decay_half_life(s.times[high], excess[high]), "hour"
-    return decay_half_life(s.times, s.main), "hour"
+        values = values - values[-1]
+        high = values > 0.1 * values[0]
+        times, values = times[high], values[high]
+    return (decay_half_life(times, values) if len(times) > 2 else float("nan")), "hour"
 
 
 def _decay_rate(s: Samples) -> tuple[float, str]:
@@ -314,9 +316,9 @@ def _burst_count(s: Samples) -> tuple[float, str]:
 
 
 def _burst_mass(s: Samples) -> tuple[float, str]:
-    """What the window released above its basal rate (the 10th percentile), per burst and per litre of distribution volume."""
+    """What the window released above its basal rate (the 10th percentile) per burst (at least one) and litre of distribution volume."""
     found, rate, unit = _bursts(s)
-    return (area(s.times, rate - np.quantile(rate, 0.1)) / len(found) if len(found) else float("nan")), unit
+    return area(s.times, rate - np.quantile(rate, 0.1)) / max(len(found), 1), unit
 
 
 def _turnover(s: Samples) -> tuple[float, str]:

@@ -130,6 +130,15 @@ def test_half_life_of_an_exponential_is_exact():
     )
 
 
+def test_a_decline_begins_at_the_peak():
+    times = np.arange(0, 4, 1 / 12)
+    rise_and_fall = np.where(times < 1, times, 2.0 ** (-(times - 1) / 0.5))
+    assert m.measure(run(times, GH=rise_and_fall), record("decay", unit="h", window="0 h to 3 h", sampling="5 min"), 0.0) == pytest.approx(
+        0.5
+    )
+    assert np.isnan(m.measure(run(times, GH=times), record("decay", unit="h", window="0 h to 3 h", sampling="5 min"), 0.0))
+
+
 def test_decay_beyond_the_last_sample():
     times = np.arange(0, 96.1, 2.0)
     result = run(times, IGF1=100 + 80 * 2 ** (-times / 8.0))
