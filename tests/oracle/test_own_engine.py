@@ -131,6 +131,15 @@ def test_widths_threads_and_company_change_no_bit():
     assert (seen(OwnEngine(), asked=alone, tolerances=USUAL).values[0] == first.values[6]).all()
 
 
+def test_many_people_are_served_by_the_width_that_a_trial_finds_faster(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "cache_folder", lambda: tmp_path)
+    asked = batch([LIVELY] * 60, end=13.0, parameters={"r": np.linspace(4, 12, 60)}, times=[13])
+    first = OwnEngine(lanes=1).compile(PULSES, WATCHED).run(asked, USUAL)
+    assert (OwnEngine().compile(PULSES, WATCHED).run(asked, USUAL).values == first.values).all()
+    choices = [file.read_bytes()[32:] for file in tmp_path.glob("*.txt")]
+    assert choices in ([b"4"], [b"8"]) or (not choices and machine.widest() <= 4)
+
+
 def test_asking_more_moves_nothing():
     few = seen(OwnEngine(), watched=("G",), asked=batch([LIVELY], times=[48.0]), tolerances=USUAL)
     many = seen(

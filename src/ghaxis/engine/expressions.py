@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 from types import MappingProxyType
 
 import libsbml
@@ -56,6 +56,22 @@ class System:
     rates: tuple[int, ...]
     symbols: Mapping[str, int]
     volumes: Mapping[str, str]
+
+    @cached_property
+    def state_index(self) -> dict[str, int]:
+        """The place of every state."""
+        return {name: i for i, name in enumerate(self.states)}
+
+    @cached_property
+    def parameter_index(self) -> dict[str, int]:
+        """The place of every parameter."""
+        return {name: i for i, name in enumerate(self.parameters)}
+
+    @cached_property
+    def parameters_read(self) -> list[int]:
+        """Those that some rate depends on, by place."""
+        graph = self.graph
+        return sorted({graph.args[k][0] for k in graph.reachable(self.rates) if graph.ops[k] == "parameter"})
 
     @property
     def exponents(self) -> tuple[str, ...]:

@@ -33,11 +33,10 @@ class Packed:
     used: Array
 
 
-def _places(names: Sequence[str], known: Sequence[str], what: str) -> list[int]:
-    index = {name: i for i, name in enumerate(known)}
+def _places(names: Sequence[str], index: Mapping[str, int], what: str) -> list[int]:
     for name in names:
         if name not in index:
-            raise InputError(f"the model has no {what} '{name}'; nearest: {nearest(name, known)}")
+            raise InputError(f"the model has no {what} '{name}'; nearest: {nearest(name, index)}")
     return [index[name] for name in names]
 
 
@@ -48,13 +47,12 @@ def pack(layout: Layout, method: Method, batch: Batch, tolerances: Tolerances, w
         raise InputError(f"a run from {batch.start} to {batch.end} h has no length")
     levels = np.tile(np.array(system.initial, dtype=float), (batch.lanes, 1))
     parameters = np.tile(np.array(system.defaults, dtype=float), (batch.lanes, 1))
-    levels[:, _places(batch.state_names, system.states, "state")] = batch.initial
-    parameters[:, _places(batch.parameter_names, system.parameters, "parameter")] = batch.parameters
+    levels[:, _places(batch.state_names, system.state_index, "state")] = batch.initial
+    parameters[:, _places(batch.parameter_names, system.parameter_index, "parameter")] = batch.parameters
     acts = tuple(_acts(layout, batch, b, parameters[lane]) for lane, b in enumerate(batch.breaks))
-    graph = system.graph
-    read = {graph.args[k][0] for k in graph.reachable([*system.rates]) if graph.ops[k] == "parameter"}
-    for i in sorted(read):
-        if np.isnan(parameters[:, i]).any():
+    empty = np.isnan(parameters).any(axis=0)
+    for i in system.parameters_read:
+        if empty[i]:
             raise InputError(f"parameter '{system.parameters[i]}' has no value, neither in the model nor in the batch")
     edges = np.unique(batch.windows)
     if len(edges) and not (edges[0] >= batch.start and edges[-1] <= batch.end):
@@ -68,9 +66,9 @@ def pack(layout: Layout, method: Method, batch: Batch, tolerances: Tolerances, w
 def _acts(layout: Layout, batch: Batch, breaks: Breaks, parameters: Array) -> tuple[Array, np.ndarray, Array]:
     """One lane's breakpoints by time, paths before impulses; amounts of a concentration are divided by the size of its compartment."""
     system = layout.system
-    paths = np.array(_places(breaks.path_names, system.parameters, "input"), dtype=np.int64)
-    states = np.array(_places(breaks.impulse_states, system.states, "state"), dtype=np.int64)
-    sizes = {i: system.parameters.index(system.volumes[name]) for i, name in enumerate(system.states) if name in system.volumes}
+    paths = np.array(_places(breaks.path_names, system.parameter_index, "input"), dtype=np.int64)
+    states = np.array(_places(breaks.impulse_states, system.state_index, "state"), dtype=np.int64)
+    sizes = {system.state_index[name]: system.parameter_index[size] for name, size in system.volumes.items()}
     moved = {system.parameters[i] for i in np.unique(paths)} & set(system.volumes.values())
     if moved:
         raise InputError(f"the size of compartment '{min(moved)}' cannot change during a run")

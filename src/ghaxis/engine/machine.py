@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
 import tempfile
+import uuid
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ import llvmlite.binding as llvm
 import platformdirs
 
 _DIGEST = 32
+KEPT = 500  # files in the cache, the lately used ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +81,7 @@ def load(key: str, function: str, write: Callable[[], str]) -> Loaded:
     if image is None:
         image = compile_text(write())
         _write(where, image)
-    library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(function).link(_host()[1], f"ghaxis_{key[:24]}_{_serial()}")
+    library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(function).link(_host()[1], f"ghaxis_{uuid.uuid4().hex}")
     return Loaded(int(library[function]), library)
 
 
@@ -100,22 +103,14 @@ def compile_text(text: str) -> bytes:
     return bytes(machine.emit_object(module))
 
 
-@functools.cache
-def _counter() -> list[int]:
-    return [0]
-
-
-def _serial() -> int:
-    _counter()[0] += 1
-    return _counter()[0]
-
-
 def _read(where: Path) -> bytes | None:
     try:
         data = where.read_bytes()
     except OSError:
         return None
     image = data[_DIGEST:]
+    with contextlib.suppress(OSError):
+        os.utime(where)  # lately used
     return image if data[:_DIGEST] == hashlib.sha256(image).digest() and image else None
 
 
@@ -127,5 +122,7 @@ def _write(where: Path, image: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(hashlib.sha256(image).digest() + image)
         os.replace(name, where)
+        for old in sorted(where.parent.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)[KEPT:]:
+            old.unlink(missing_ok=True)
     except OSError:
         return

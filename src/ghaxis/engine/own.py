@@ -104,6 +104,13 @@ def _watcher(sbml: str, fixed: Fixed, watched: tuple[str, ...], lanes: int) -> m
     return machine.load(key, "watch", lambda: module([model.watch(nodes)], Shape(1), model.shape))
 
 
+@functools.lru_cache(maxsize=64)
+def _needed(sbml: str, fixed: Fixed, watched: tuple[str, ...]) -> list[int]:
+    """The states that the watched symbols depend on, by place."""
+    system = _layout(sbml, fixed).system
+    return reads(system.graph, [system.symbols[name] for name in watched])
+
+
 @dataclass(frozen=True, eq=False)
 class OwnModel:
     """A compiled model (see contract.Compiled)."""
@@ -156,7 +163,7 @@ class OwnModel:
         fixed = self._fixed(batch)
         layout = _layout(self.sbml, fixed)
         packed = pack(layout, METHODS[self.method], batch, tolerances, len(self.watched))
-        needed = reads(layout.system.graph, [layout.system.symbols[name] for name in self.watched])
+        needed = _needed(self.sbml, fixed, self.watched)
         kernel = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(_kernel(self.sbml, fixed, self.method, lanes).address)
         shared = Shared(packed, needed, _watcher(self.sbml, fixed, self.watched, lanes).address)
         blocks = [Block(shared, lanes, room) for _ in range(min(workers, -(-batch.lanes // lanes)))]
