@@ -55,9 +55,19 @@ def has(feature: str) -> bool:
     return f"+{feature}" in features().split(",")
 
 
+def fuses() -> bool:
+    """Whether the processor multiplies and adds in one operation."""
+    return has("fma") or llvm.get_process_triple().startswith(("aarch64", "arm64"))
+
+
 def widest() -> int:
-    """How many numbers fit the processor's vector registers."""
-    return 8 if has("avx512f") else 4 if has("avx") else 2
+    """How many lanes are worth trying at once: eight need wide registers, four are worth it with narrow ones too."""
+    return 8 if has("avx512f") else 4
+
+
+def processors() -> int:
+    """How many threads this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cache_folder() -> Path:

@@ -10,7 +10,6 @@ import ctypes
 import functools
 import hashlib
 import math
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -85,7 +84,7 @@ def _key(sbml: str, fixed: Fixed, *more: str) -> str:
 @functools.lru_cache(maxsize=32)
 def _kernel(sbml: str, fixed: Fixed, method: str, lanes: int) -> machine.Loaded:
     """The integration of one model at one width."""
-    model = ModelCode(_layout(sbml, fixed), Shape(lanes), machine.has("fma"))
+    model = ModelCode(_layout(sbml, fixed), Shape(lanes), machine.fuses())
 
     def write() -> str:
         own = [model.hoist(), model.rates(), model.slopes(), *model.factor(), model.solve()]
@@ -98,7 +97,7 @@ def _kernel(sbml: str, fixed: Fixed, method: str, lanes: int) -> machine.Loaded:
 def _watcher(sbml: str, fixed: Fixed, watched: tuple[str, ...], lanes: int) -> machine.Loaded:
     """The watched symbols of one model at one width."""
     layout = _layout(sbml, fixed)
-    model = ModelCode(layout, Shape(lanes), machine.has("fma"))
+    model = ModelCode(layout, Shape(lanes), machine.fuses())
     nodes = [layout.system.symbols[name] for name in watched]
     key = _key(sbml, fixed, "watch", *watched, str(lanes))
     return machine.load(key, "watch", lambda: module([model.watch(nodes)], Shape(1), model.shape))
@@ -145,7 +144,7 @@ class OwnModel:
 
         An attempt is noted as time, size, error norm, kept.
         """
-        workers = workers or len(os.sched_getaffinity(0))
+        workers = workers or machine.processors()
         lanes = self.width or self._best_width(batch, tolerances, workers)
         shared, blocks = self._integrate(batch, tolerances, workers, lanes, room)
         answer = Answer(shared.values(), shared.means(), shared.final(), shared.failures(REASONS))
@@ -183,7 +182,7 @@ class OwnModel:
         For few people by what a step of 4 lanes costs on usual machines; for many by a trial run, once for each model and machine.
         """
         people, widths = batch.lanes, [w for w in (4, 8) if w <= machine.widest()]
-        if people <= workers or not widths:
+        if people <= workers:
             return 1
         if people < MANY or len(widths) == 1:
             return 4 if -(-people // (4 * workers)) * COST_OF_FOUR < -(-people // workers) else 1
