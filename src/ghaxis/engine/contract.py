@@ -97,10 +97,21 @@ class Answer:
 class Compiled(Protocol):
     """A model ready to run. Any symbol of the model may be watched: states, rules, parameters."""
 
-    name: str
-    state_names: tuple[str, ...]
-    parameter_names: tuple[str, ...]
-    watched: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """The engine's name."""
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """States, in the order of `Answer.final`."""
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Everything that a lane or a path may set."""
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The symbols of `Answer.values` and `Answer.means`, in order."""
 
     def initial(self) -> Array:
         """The model's own initial levels (s,)."""
@@ -110,7 +121,11 @@ class Compiled(Protocol):
 
 
 class Engine(Protocol):
-    name: str
+    """Something that compiles SBML."""
+
+    @property
+    def name(self) -> str:
+        """What `engine.load` knows it by."""
 
     def compile(self, sbml: str, watched: Sequence[str]) -> Compiled:
         """Compile flat SBML L3V2 core. Raises LibraryError naming the construct if the model is outside the engine's subset."""
