@@ -25,13 +25,15 @@ from ghaxis.validation import validate as score
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=(
     "The somatotropic axis, executable. Research and education software, not a medical device: not for diagnosis, treatment, dosing or monitoring."))  # fmt: skip
-_out = Console()
+_PIPED = 160  # columns of a table that no terminal limits
+_out = Console(width=None if sys.stdout.isatty() else _PIPED)
 _err = Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON only")]
 Engine = Annotated[str, typer.Option(help="own, referee or auto")]
 Plot = Annotated[Path | None, typer.Option(help="write a figure (.png, .pdf, .svg)")]
 
+_USES = ("calibration", "validation", "claim", "extra")
 _KINDS = ("therapies", "conditions", "interventions", "days", "measures", "studies", "parts", "quantities")
 
 
@@ -43,7 +45,7 @@ def main() -> None:
         for mistake in error.mistakes:
             _err.print(str(mistake), style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(2)
-    except (GhaxisError, typer.BadParameter) as error:
+    except (GhaxisError, typer.BadParameter, OSError) as error:
         _err.print(f"ghaxis: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
@@ -112,10 +114,10 @@ def run(
 
     model = Model.load()
     person, protocol = _person(state, sex, age, bmi, weight, height, given or []), Protocol.parse(give)
-    end = units.hours(until, "--until")
+    end = _positive(until, "--until")
     kind = figures.panel_kind(end)
     names = tuple(dict.fromkeys([w.strip() for w in watch.split(",") if w.strip()] + list(figures.watch_for(kind) if plot or not watch else ())))
-    step = units.hours(every or (figures.every_for(kind) if plot else "1 h" if kind == "day" else "24 h"))
+    step = _positive(every or (figures.every_for(kind) if plot else "1 h" if kind == "day" else "24 h"), "--every")
     times = tuple(float(k * step) for k in range(int(end / step + 1e-9) + 1))
     times = times if abs(times[-1] - end) < 1e-6 else (*times, end)
     with _progress("settling and simulating", as_json) as progress:
@@ -133,6 +135,13 @@ def run(
     _out.print(tables.listing(f"{person}: {protocol}", rows, ("quantity", "start", "end", "mean", "unit")))
     for path in filter(None, (plot, save)):
         _out.print(f"wrote {path}")
+
+
+def _positive(text: str, what: str) -> float:
+    hours = units.hours(text, what)
+    if not hours > 0:
+        raise InputError(f"{what} = '{text}': it must be more than nothing")
+    return hours
 
 
 def _run_json(result: Result) -> dict[str, Any]:
@@ -168,6 +177,11 @@ def validate(
 
 
 def _score(names: list[str], use: str | None, people: int, seed: int, engine: str, plot: Path | None, as_json: bool, title: str) -> None:
+    if use is not None and use not in _USES:
+        hint = nearest(use, _USES)
+        raise InputError(f"--use {use}: it is one of {', '.join(_USES)}" + (f"; did you mean '{hint}'?" if hint else ""))
+    if people < 1:
+        raise InputError(f"--people {people}: at least one person")
     with _progress("simulating arms", as_json) as progress:
         board = score(Model.load(), names, use=use, people=people, seed=seed, engine=engine, progress=progress)
     found = board.json()
@@ -233,6 +247,11 @@ def check(
     """List every mistake in the library's text: file, line, what is wrong, the nearest right word."""
     outside = [Path(n) for n in names or [] if n.endswith(".toml") and Path(n).is_file()]
     library = reading.read_library(studies=outside)
+    for name in names or []:
+        known = {path.stem for path in reading.packaged_root().rglob("*") if path.suffix in (".ant", ".toml")}
+        if Path(name) not in outside and Path(name).stem not in known:
+            hint = nearest(Path(name).stem, known)
+            raise InputError(f"no file '{name}' here or in the library" + (f"; did you mean '{hint}'?" if hint else ""))
     mistakes = reading.check(library, [n if Path(n) not in outside else Path(n).stem for n in names or []])
     if not names:
         mistakes = sorted({*mistakes, *Model.load(library, therapies=tuple(library.therapies)).check()}, key=lambda m: (m.place, m.what))
