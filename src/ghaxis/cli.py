@@ -25,6 +25,7 @@ from ghaxis.validation import validate as score
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=(
     "The somatotropic axis, executable. Research and education software, not a medical device: not for diagnosis, treatment, dosing or monitoring."))  # fmt: skip
+_INTERRUPTED = 130
 _PIPED = 160  # columns of a table that no terminal limits
 _out = Console(width=None if sys.stdout.isatty() else _PIPED)
 _err = Console(stderr=True)
@@ -40,7 +41,7 @@ _KINDS = ("therapies", "conditions", "interventions", "days", "measures", "studi
 def main() -> None:
     """Run the command line; exit code 0, 1 (checks failed), 2 (a mistake in what was asked), 130 (interrupted)."""
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)  # typer returns the code of an Exit, and 130 for an interruption, instead of raising them
     except LibraryError as error:
         for mistake in error.mistakes:
             _err.print(str(mistake), style="red", highlight=False, markup=False, soft_wrap=True)
@@ -48,16 +49,14 @@ def main() -> None:
     except (GhaxisError, typer.BadParameter, OSError) as error:
         _err.print(f"ghaxis: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(2)
-    except (KeyboardInterrupt, typer.Abort):
-        _err.print("interrupted; no file was left half written")
-        sys.exit(130)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
     except Exception as error:  # click's own usage errors, which typer does not re-export
         if type(error).__module__.startswith("click") or hasattr(error, "format_message"):
             _err.print(f"ghaxis: {getattr(error, 'format_message', lambda: error)()}", style="red", highlight=False, markup=False)
             sys.exit(2)
         raise
+    if code == _INTERRUPTED:
+        _err.print("interrupted; no file was left half written")
+    sys.exit(code or 0)
 
 
 @contextmanager

@@ -1,0 +1,290 @@
+"""The command line, verb by verb: what it prints, that --json parses, that a mistake is one line, that Ctrl-C leaves no half file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from ghaxis import cli
+from ghaxis.reading import read_library
+
+pytestmark = pytest.mark.xdist_group("cli")
+CELLS = "ahmed2007"  # cells in a dish: quick, because nobody has to be settled
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+class Told:
+    """What one call printed, and its exit code."""
+
+    def __init__(self, code: int, out: str, err: str):
+        self.code, self.out, self.err = code, out, err
+
+    def json(self) -> object:
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def ghaxis(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    def call(*words: str) -> Told:
+        monkeypatch.setattr(sys, "argv", ["ghaxis", *words])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return Told(code, out, err)
+
+    return call
+
+
+# --- verbs --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_run_prints_the_settled_state_and_writes_what_was_asked(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    told = ghaxis("run", "--until", "6h", "--plot", "day.png", "--save", "day.parquet")
+    assert told.code == 0, told.err
+    assert all(word in told.out for word in ("Settled state", "VAT", "GH", "wrote day.png", "wrote day.parquet"))
+    assert Path("day.png").read_bytes()[:4] == b"\x89PNG"
+    assert sorted(p.name for p in Path().iterdir()) == ["day.parquet", "day.png"]
+
+
+def test_run_as_json(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    found = ghaxis(
+        "run", "--until", "12h", "--every", "3h", "--watch", "GH,IGF1", "--give", "ghrh 1 ug/kg iv once at 09:00", "--json"
+    ).json()
+    assert found["times"] == [0.0, 3.0, 6.0, 9.0, 12.0]
+    assert found["time_unit"] == "hours"
+    assert {name: curve["unit"] for name, curve in found["watched"].items()} == {"GH": "ug/L", "IGF1": "ug/L"}
+    assert all(len(curve["values"]) == 5 for curve in found["watched"].values())
+    assert found["provenance"]["protocol"] == "ghrh 1 ug/kg iv once at 09:00"
+    assert found["provenance"]["settled"] is True
+
+
+def test_trial_and_validate_tell_the_same(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    shown = ghaxis("trial", CELLS, "--people", "1", "--plot", "cells.pdf")
+    assert shown.code == 0, shown.err
+    study = read_library().studies[CELLS]
+    assert all(finding.id in shown.out for finding in study.findings)
+    assert Path("cells.pdf").read_bytes()[:4] == b"%PDF"
+    found = ghaxis("validate", CELLS, "--json").json()
+    assert set(found) == {"findings", "summary", "skipped"}
+    assert [row["id"] for row in found["findings"]] == [f.id for f in study.findings]
+    columns = {
+        "study",
+        "id",
+        "use",
+        "claim",
+        "kind",
+        "measure",
+        "observed",
+        "predicted",
+        "low",
+        "high",
+        "effect_observed",
+        "effect_predicted",
+    }
+    assert columns | {"error", "fold", "direction_right", "passed", "note"} == set(found["findings"][0])
+    assert {
+        "n",
+        "studies",
+        "within_1_25",
+        "within_1_5",
+        "within_2",
+        "bias",
+        "aafe",
+        "directions",
+        "coverage",
+        "skill",
+        "nothing",
+        "shelf",
+    } == set(found["summary"]["calibration"])
+
+
+def test_validate_takes_a_study_from_outside(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    source = read_library().root + f"/studies/{CELLS}.toml"
+    text = Path(source).read_text().replace(f'key = "{CELLS}"', 'key = "mine"').replace(f'id = "{CELLS}', 'id = "mine')
+    Path("mine.toml").write_text(text)
+    found = ghaxis("validate", "mine.toml", "--json").json()
+    assert {row["study"] for row in found["findings"]} == {"mine"}
+
+
+@pytest.mark.parametrize("kind", ["therapies", "conditions", "interventions", "days", "measures", "studies", "parts", "quantities"])
+def test_list(kind: str, ghaxis) -> None:  # type: ignore[no-untyped-def]
+    rows = ghaxis("list", kind, "--json").json()
+    assert len(rows) >= 3
+    assert all(row["name"] and row["title"] for row in rows if kind != "quantities")
+    assert rows[0]["name"] in ghaxis("list", kind).out
+
+
+def test_explain(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    told = ghaxis("explain", "SOCS3")
+    assert all(word in told.out for word in ("SOCS3", "rate", "model/socs.ant", "used by"))
+    found = ghaxis("explain", "CL_GH_renal", "--json").json()
+    assert (found["unit"], found["kind"], found["spread"]) == ("L/h", "constant", "cv 0.25")
+    assert "haffner1994" in found["source"]
+    assert ghaxis("explain", "CL_tesamorelin").code == 0
+
+
+def test_check_counts_and_names_files(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    told = ghaxis("check", "masld", "socs.ant")
+    assert told.code == 0, told.out
+    assert "0 errors" in told.out
+    assert ghaxis("check", "masld", "--json").json() == []
+
+
+def test_check_of_a_wrong_study_lists_all_with_line_and_nearest_word(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    ghaxis("new", "study", "mine")
+    text = Path("mine.toml").read_text().replace('measure = "IGF1_total"', 'measure = "IGF1_totl"').replace("seen =", "sen =")
+    Path("mine.toml").write_text(text.replace('do = "rhgh', 'do = "rhg'))
+    told = ghaxis("check", "mine.toml")
+    assert told.code == 1
+    lines = [line for line in told.out.splitlines() if line.startswith("mine.toml:")]
+    assert len(lines) >= 3
+    assert [word for word in ("IGF1_total", "seen", "rhgh") if f"did you mean '{word}'" not in told.out] == []
+    found = json.loads(ghaxis("check", "mine.toml", "--json").out)
+    assert {"file", "line", "what", "nearest", "severity"} == set(found[0])
+
+
+@pytest.mark.parametrize("kind", ["study", "condition", "therapy", "intervention"])
+def test_new_writes_a_start_that_is_not_overwritten(kind: str, ghaxis) -> None:  # type: ignore[no-untyped-def]
+    wrote = ghaxis("new", kind, "mine", "--json").json()["wrote"]
+    assert Path(wrote).stem == "mine"
+    assert "NAME" not in Path(wrote).read_text()
+    again = ghaxis("new", kind, "mine")
+    assert (again.code, "already there" in again.err) == (2, True)
+
+
+def test_a_new_study_has_no_mistake(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    ghaxis("new", "study", "mine")
+    assert ghaxis("check", "mine.toml").code == 0
+
+
+def test_export_writes_sbml(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    found = ghaxis("export", "model.xml", "--therapies", "tesamorelin,rhgh", "--json").json()
+    root = ElementTree.parse("model.xml").getroot()
+    assert (root.get("level"), root.get("version")) == ("3", "2")
+    names = {e.get("id") for e in root.iter()}
+    assert {"GH_free", "depot_tesamorelin", "depot_rhgh"} <= names
+    assert len(found["model"]) == 64
+    assert ghaxis("export", "model.ant").code == 0
+
+
+def test_pages(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    written = ghaxis("pages", "pages", "--json").json()["wrote"]
+    assert all(Path(p).is_file() for p in written)
+    assert Path("pages/wiring.svg").is_file()
+
+
+def test_version_and_help(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    from importlib.metadata import version
+
+    assert ghaxis("--version").out.strip() == version("ghaxis")
+    told = ghaxis("--help")
+    assert told.code == 0
+    assert "not a medical device" in " ".join(told.out.split())
+
+
+# --- a user's mistakes --------------------------------------------------------------------------------------------------------------
+
+MISTAKES = [
+    (["run", "masdl"], "masld"),
+    (["run", "masld(steatossis = 20 percent)"], "steatosis"),
+    (["run", "masld(steatosis = 20 kg)"], "steatosis"),
+    (["run", "masld + cirrhosis"], "masld"),
+    (["run", "--give", "tesamorlin 2 mg sc daily"], "tesamorelin"),
+    (["run", "--give", "tesamorelin 2 mg po daily"], "po"),
+    (["run", "--give", "tesamorelin 2 mgg sc daily"], "mg"),
+    (["run", "--watch", "IGF"], "IGF1"),
+    (["run", "--until", "3 fortnigt"], "fortnigt"),
+    (["run", "--until", "-3 h"], "--until"),
+    (["run", "--every", "0 h"], "--every"),
+    (["run", "--age", "old"], "old"),
+    (["run", "--age", "12"], "age"),
+    (["run", "--sex", "X"], "'M' or 'F'"),
+    (["run", "--given", "VAT"], "NAME=VALUE"),
+    (["run", "--given", "VTA=4 kg"], "VAT"),
+    (["run", "--engine", "refere"], "referee"),
+    (["run", "--begin", "25:00"], "08:30"),
+    (["run", "--watc", "GH"], "--watch"),
+    (["rnu"], "run"),
+    (["trial", "falutz2070"], "falutz2007"),
+    (["trial", CELLS, "--people", "0"], "--people"),
+    (["validate", "ahmed2077"], CELLS),
+    (["validate", "--use", "calbration"], "calibration"),
+    (["list", "therapy"], "therapies"),
+    (["explain", "IGF"], "IGF1"),
+    (["check", "masdl"], "masld"),
+    (["new", "studdy", "x"], "study"),
+    (["new", "study", "X"], "lower-case"),
+    (["export", "model.txtx"], ".xml"),
+    (["export", "model.xml", "--therapies", "tesamorlin"], "tesamorelin"),
+    (["export", "nowhere/model.xml"], "nowhere"),
+]
+
+
+@pytest.mark.parametrize(("words", "hint"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+def test_a_mistake_is_one_clear_line(words: list[str], hint: str, ghaxis) -> None:  # type: ignore[no-untyped-def]
+    told = ghaxis(*words)
+    assert told.code == 2
+    lines = told.err.strip().splitlines()
+    assert len(lines) == 1
+    assert hint in lines[0]
+    assert "Traceback" not in told.err
+    assert told.out == ""
+    assert list(Path().iterdir()) == []
+
+
+# --- Ctrl-C -------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", ["--plot=day.png", "--save=day.parquet", "--save=day.nc", "--save=day.csv"])
+def test_an_interruption_while_writing_leaves_no_half_file(option: str, ghaxis, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    import matplotlib.figure
+    import pandas
+    import xarray
+
+    def half(self: object, path: str, *_: object, **__: object) -> None:
+        Path(path).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(matplotlib.figure.Figure, "savefig", half)
+    monkeypatch.setattr(pandas.DataFrame, "to_parquet", half)
+    monkeypatch.setattr(pandas.DataFrame, "to_csv", half)
+    monkeypatch.setattr(xarray.Dataset, "to_netcdf", half)
+    Path(option.partition("=")[2]).write_bytes(b"before")
+    told = ghaxis("run", "--until", "6h", option)
+    assert told.code == 130
+    assert "interrupted" in told.err
+    assert {p.name: p.read_bytes() for p in Path().iterdir()} == {option.partition("=")[2]: b"before"}
+
+
+def test_ctrl_c_in_the_middle_of_a_run(tmp_path: Path) -> None:
+    command = "from ghaxis.cli import main; print('ready', flush=True); main()"
+    words = ["run", "healthy", "--until", "520w", "--every", "1h", "--watch", "GH", "--save", "long.parquet"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", command, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(1.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert os.listdir(tmp_path) == []
