@@ -1,0 +1,103 @@
+"""The settled state of one man: at rest, by usual causes; each tape with its own phase; the cache; the set-points that hang on him."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ghaxis import baseline, references
+from ghaxis.baseline import Settled, settle
+from ghaxis.errors import DomainError
+from ghaxis.model import Model
+from ghaxis.people import Person
+from ghaxis.simulation import Request, Result, simulate_many
+from ghaxis.treatment import Protocol
+
+pytestmark = pytest.mark.xdist_group("settled")
+MAN = Person()
+
+
+@pytest.fixture(scope="module")
+def at_rest(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Settled:
+    """Settled here and now, with nothing from an earlier cache."""
+    return settle(model, MAN.resolve(model), model.library.days["ordinary"], cache=False)
+
+
+@pytest.fixture(scope="module")
+def months(model: Model, at_rest: Settled) -> list[Result]:
+    """Untreated for eight weeks, on each of the eight tapes."""
+    times = tuple(float(t) for t in np.arange(0.0, 8 * 168.0 + 1, 6.0))
+    return simulate_many(model, [Request(MAN, Protocol.nothing(), times, (*model.slow, "IGF1"), noise=k) for k in range(8)])
+
+
+def test_he_is_at_rest(at_rest: Settled) -> None:
+    assert set(at_rest.residuals) >= {"VAT", "SAT", "lean", "TG_L", "IGF1"}
+    assert {state: r for state, r in at_rest.residuals.items() if not r.accepted} == {}
+    assert at_rest.accepted
+
+
+def test_every_descriptor_has_the_cause_that_keeps_it(at_rest: Settled, model: Model) -> None:
+    told = MAN.resolve(model)
+    balanced = {state for state in told.targets if model.slow.get(state)}
+    assert {i.state for i in at_rest.implied.values()} == balanced
+    assert all(at_rest.person.parameters[name] == i.value > 0 for name, i in at_rest.implied.items())
+
+
+def test_a_usual_man_needs_usual_causes(at_rest: Settled) -> None:
+    assert {name: i.z for name, i in at_rest.implied.items() if i.z is not None and abs(i.z) > 2} == {}
+
+
+def test_the_slow_states_start_where_the_descriptors_put_them(at_rest: Settled, model: Model) -> None:
+    for state, value in MAN.resolve(model).targets.items():
+        assert [levels[state] for levels in at_rest.levels] == pytest.approx([value] * baseline.TAPES)
+
+
+def test_each_tape_starts_in_its_own_phase(at_rest: Settled) -> None:
+    starts = [at_rest.start(k)["GH_free"] for k in range(baseline.TAPES)]
+    assert len(set(starts)) == baseline.TAPES
+    assert at_rest.start(baseline.TAPES) == at_rest.start(0) == at_rest.start(None)
+
+
+def test_he_stays_as_he_is(at_rest: Settled, months: list[Result]) -> None:
+    """Mean over tapes of each balanced state after eight weeks: within 1 % (and what tapes differ by) of where it started."""
+    for name in set(at_rest.residuals) & set(months[0].names) - {"IGF1"}:
+        ends = np.array([r[name].values[[0, -1]] for r in months])
+        shift = (ends[:, 1] - ends[:, 0]) / np.maximum(np.abs(ends[:, 0]), 0.05)
+        assert abs(shift.mean()) < 0.01 + 2.5 * shift.std(ddof=1) / len(shift) ** 0.5, name
+
+
+def test_the_cache_gives_back_what_was_written(at_rest: Settled, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baseline.platformdirs, "user_cache_dir", lambda _: str(tmp_path))
+    calls: list[str] = []
+
+    def solved(*_: object) -> Settled:
+        calls.append("solved")
+        return at_rest
+
+    monkeypatch.setattr(baseline, "_solve", solved)
+    day = model.library.days["ordinary"]
+    first, again = settle(model, MAN.resolve(model), day), settle(model, MAN.resolve(model), day)
+    assert calls == ["solved"]
+    assert (again.levels, again.implied, again.residuals, again.rounds) == (first.levels, first.implied, first.residuals, first.rounds)
+    (entry,) = (tmp_path / "settled").iterdir()
+    entry.write_text(entry.read_text()[: entry.stat().st_size // 2])
+    settle(model, MAN.resolve(model), day)
+    assert calls == ["solved"] * 2  # a damaged entry is made anew
+    settle(model, Person(age="41 years").resolve(model), day)
+    settle(model, MAN.resolve(model), model.library.days["night_shift"])
+    settle(model.hold({"TNF": "1"}), MAN.resolve(model), day)
+    assert calls == ["solved"] * 5  # another person, another day, another model
+
+
+def test_a_person_who_cannot_be_kept_does_not_exist(at_rest: Settled, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, implied = next((n, i) for n, i in at_rest.implied.items() if i.z is not None)
+    odd = {**at_rest.implied, name: baseline.Implied(name, implied.state, implied.value, implied.usual, 4.7)}
+    monkeypatch.setattr(baseline, "_solve", lambda *_: Settled(at_rest.person, at_rest.levels, odd, at_rest.residuals, 1, "ordinary"))
+    with pytest.raises(DomainError, match=rf"no such person.*{implied.state}.*{name}.*4\.7 standard deviations"):
+        settle(model, MAN.resolve(model), model.library.days["ordinary"], cache=False)
+
+
+def test_set_points_of_the_text_are_those_of_the_settled_man(model: Model) -> None:
+    assert [str(m) for m in references.mistakes(model)] == []
