@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -215,13 +214,6 @@ def test_every_finding_has_a_number(file: str) -> None:
     sources_only = "a source of the model's numbers"
     assert [f"{u.id}: {u.reason}" for u in study.unreadable if sources_only not in u.reason] == []
     assert [f.id for f in study.findings if f.form != "order" and f.middle is None] == []
-
-
-@pytest.mark.parametrize("file", STUDIES)
-def test_no_number_is_collected_twice(file: str) -> None:
-    findings = [f for f in Study.of(STUDIES[file], LIBRARY).findings if f.form != "order"]
-    rows = Counter((f.measure.name, tuple(of.text for of in f.of), f.record.window, f.value) for f in findings)
-    assert [row for row, n in rows.items() if n > 1] == []
 
 
 def test_claims_name_what_is_known() -> None:

@@ -64,6 +64,9 @@ def person(results: Mapping[str, Result], title: str = "") -> Any:
                 ax.set_xticks(ticks, [f"{int((zero + t) % 24):02d}" for t in ticks])
         for ax in np.atleast_2d(axes)[-1]:
             ax.set_xlabel(unit)
+        if len(results) > 1:
+            lines = [plt.Line2D([], [], color=style.COLOURS[k % len(style.COLOURS)]) for k in range(len(results))]
+            figure.legend(lines, list(results), loc="outside upper right", ncols=len(results), handlelength=1.2)
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, color=style.INK)
     return figure
@@ -72,23 +75,23 @@ def person(results: Mapping[str, Result], title: str = "") -> Any:
 def _panel(ax: Any, panel: Mapping[str, Any], results: Mapping[str, Result], scale: float) -> None:
     many = len(results) > 1
     unit = ""
-    for k, (label, result) in enumerate(results.items()):
+    for k, result in enumerate(results.values()):
         for j, name in enumerate(panel["quantities"]):
             curve = result[name]
             unit = panel.get("unit", curve.unit)
             curve = curve.to(unit)
             colour = style.COLOURS[(k if many else j) % len(style.COLOURS)]
-            text = (f"{label}: {name}" if len(panel["quantities"]) > 1 else label) if many else name
-            ax.plot(curve.times / scale, curve.values, color=colour, ls="-" if not many or j == 0 else "--", label=text, zorder=3)
+            ax.plot(curve.times / scale, curve.values, color=colour, ls="-" if not many or j == 0 else "--", label=name, zorder=3)
             if panel.get("fill") and not many:
                 ax.fill_between(curve.times / scale, curve.values, color=colour, alpha=0.15, lw=0, zorder=2)
-    ax.set_title(panel["title"], color=style.INK)
+    dashed = f" (dashed: {', '.join(panel['quantities'][1:])})" if many and len(panel["quantities"]) > 1 else ""
+    ax.set_title(panel["title"] + dashed, color=style.INK)
     ax.set_ylabel(panel.get("label", unit if unit != "dimensionless" else ""))
     if panel.get("zero") or panel.get("fill"):
         ax.set_ylim(bottom=0)
     ax.margins(x=0)
-    if many or len(panel["quantities"]) > 1:
-        ax.legend(loc="upper right", handlelength=1.2)
+    if not many and len(panel["quantities"]) > 1:
+        ax.legend(loc="best", handlelength=1.2)
 
 
 def study(findings: Sequence[Mapping[str, Any]], title: str = "") -> Any:
