@@ -287,7 +287,7 @@ def new(
     target = folder / f"{name}{templates[kind].suffix}"
     if target.exists():
         raise InputError(f"{target} is already there; nothing was changed")
-    target.write_text(templates[kind].read_text().replace("NAME", name))
+    target.write_text(templates[kind].read_text(encoding="utf-8").replace("NAME", name), encoding="utf-8")
     _print_json({"wrote": str(target)}) if as_json else _out.print(f"wrote {target}")
 
 

@@ -17,13 +17,12 @@ import pytest
 from ghaxis import cli
 from ghaxis.reading import packaged_root
 
-pytestmark = pytest.mark.xdist_group("docs")
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = ("docs/model", "docs/results", "docs/scoreboard")
 PAGES = sorted(
     path
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
-    if not path.relative_to(ROOT).as_posix().startswith(GENERATED) and "```" in path.read_text()
+    if not path.relative_to(ROOT).as_posix().startswith(GENERATED) and "```" in path.read_text(encoding="utf-8")
 )
 NAMED = re.compile(r"(?:#|//) ([\w/]+\.(?:toml|ant|csv))\n")
 
@@ -38,7 +37,7 @@ class Block:
 
 
 def blocks(page: Path) -> Iterator[Block]:
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     for match in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         yield Block(match[1], match[2], text.count("\n", 0, match.start(2)) + 1)
 
@@ -55,7 +54,7 @@ def commands(block: Block) -> Iterator[tuple[int, list[str]]]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to work in; `my_trial.toml` is there, as a reader would have one."""
     monkeypatch.chdir(tmp_path)
-    text = (packaged_root() / "studies" / "ahmed2007.toml").read_text()
+    text = (packaged_root() / "studies" / "ahmed2007.toml").read_text(encoding="utf-8")
     (tmp_path / "my_trial.toml").write_text(text.replace('"ahmed2007', '"my_trial'))
     return tmp_path
 
@@ -92,7 +91,7 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         if page.relative_to(ROOT).as_posix().startswith(GENERATED):
             continue
-        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)[^)]*\)", page.read_text()):
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
             if not (page.parent / target).exists() and not _made(page, target):
                 lost.append(f"{page.relative_to(ROOT)}: {target}")
     assert lost == []

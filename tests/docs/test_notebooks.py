@@ -12,7 +12,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs"))
 import run_notebooks
 
 NOTEBOOKS = run_notebooks.notebooks()
-pytestmark = pytest.mark.xdist_group("notebooks")
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=[n.stem for n in NOTEBOOKS])

@@ -16,7 +16,6 @@ import pytest
 from ghaxis import cli
 from ghaxis.reading import read_library
 
-pytestmark = pytest.mark.xdist_group("cli")
 CELLS = "ahmed2007"  # cells in a dish: quick, because nobody has to be settled
 
 
@@ -116,7 +115,7 @@ def test_trial_and_validate_tell_the_same(ghaxis) -> None:  # type: ignore[no-un
 
 def test_validate_takes_a_study_from_outside(ghaxis) -> None:  # type: ignore[no-untyped-def]
     source = read_library().root + f"/studies/{CELLS}.toml"
-    text = Path(source).read_text().replace(f'key = "{CELLS}"', 'key = "mine"').replace(f'id = "{CELLS}', 'id = "mine')
+    text = Path(source).read_text(encoding="utf-8").replace(f'key = "{CELLS}"', 'key = "mine"').replace(f'id = "{CELLS}', 'id = "mine')
     Path("mine.toml").write_text(text)
     found = ghaxis("validate", "mine.toml", "--json").json()
     assert {row["study"] for row in found["findings"]} == {"mine"}
@@ -148,7 +147,9 @@ def test_check_counts_and_names_files(ghaxis) -> None:  # type: ignore[no-untype
 
 def test_check_of_a_wrong_study_lists_all_with_line_and_nearest_word(ghaxis) -> None:  # type: ignore[no-untyped-def]
     ghaxis("new", "study", "mine")
-    text = Path("mine.toml").read_text().replace('measure = "IGF1_total"', 'measure = "IGF1_totl"').replace("seen =", "sen =")
+    text = (
+        Path("mine.toml").read_text(encoding="utf-8").replace('measure = "IGF1_total"', 'measure = "IGF1_totl"').replace("seen =", "sen =")
+    )
     Path("mine.toml").write_text(text.replace('do = "rhgh', 'do = "rhg'))
     told = ghaxis("check", "mine.toml")
     assert told.code == 1
@@ -163,7 +164,7 @@ def test_check_of_a_wrong_study_lists_all_with_line_and_nearest_word(ghaxis) -> 
 def test_new_writes_a_start_that_is_not_overwritten(kind: str, ghaxis) -> None:  # type: ignore[no-untyped-def]
     wrote = ghaxis("new", kind, "mine", "--json").json()["wrote"]
     assert Path(wrote).stem == "mine"
-    assert "NAME" not in Path(wrote).read_text()
+    assert "NAME" not in Path(wrote).read_text(encoding="utf-8")
     again = ghaxis("new", kind, "mine")
     assert (again.code, "already there" in again.err) == (2, True)
 

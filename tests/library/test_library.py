@@ -58,7 +58,7 @@ def test_file_reads_without_mistakes(file: str, mistakes: list[Mistake]) -> None
 
 @pytest.mark.parametrize("file", FILES)
 def test_file_says_what_it_is(file: str) -> None:
-    first = (ROOT / file).read_text().splitlines()[0]
+    first = (ROOT / file).read_text(encoding="utf-8").splitlines()[0]
     assert first.startswith(("// ", "# ")) or first == "[study]"
     assert len(first) > 7
 

@@ -20,7 +20,6 @@ from ghaxis.model import Model
 from ghaxis.people import Person, Resolved
 from ghaxis.treatment import Protocol
 
-pytestmark = pytest.mark.xdist_group("oracle")
 HOURS = 48.0
 AGREE = 1e-6  # of each state's largest magnitude
 LEAST = 1e-12  # magnitudes below are rounding of zero

@@ -51,13 +51,13 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 @pytest.mark.parametrize("module", MODULES, ids=NAMES)
 def test_module_is_short(module: Path) -> None:
-    assert len(module.read_text().splitlines()) <= LINES
+    assert len(module.read_text(encoding="utf-8").splitlines()) <= LINES
 
 
 @pytest.mark.parametrize("module", MODULES, ids=NAMES)
 def test_classes_are_small(module: Path) -> None:
     large = {}
-    for node in ast.walk(ast.parse(module.read_text())):
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             methods = [f for f in node.body if isinstance(f, ast.FunctionDef) and not f.name.startswith("_")]
             verbs = [f.name for f in methods if not any("property" in ast.unparse(d) for d in f.decorator_list)]
@@ -67,14 +67,14 @@ def test_classes_are_small(module: Path) -> None:
 
 
 def test_what_is_raised_has_a_decision_record() -> None:
-    records = "\n".join(path.read_text() for path in (ROOT / "docs" / "decisions").glob("*.md"))
+    records = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "decisions").glob("*.md"))
     assert [name for name in RAISED if f"`{name}`" not in records] == []
 
 
 @pytest.mark.parametrize("module", MODULES, ids=NAMES)
 def test_nothing_has_a_name_that_says_nothing(module: Path) -> None:
     words = parts(str(module.relative_to(PACKAGE).with_suffix("")))
-    for node in ast.walk(ast.parse(module.read_text())):
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             words |= parts(node.name)
     assert words & NO_NAMES == set()
@@ -83,12 +83,12 @@ def test_nothing_has_a_name_that_says_nothing(module: Path) -> None:
 @pytest.mark.parametrize("module", MODULES, ids=NAMES)
 def test_foreign_libraries_are_used_at_their_door(module: Path) -> None:
     name = module.relative_to(PACKAGE).as_posix()
-    assert sorted(n for n in set(imported(ast.parse(module.read_text()))) if n in DOORS and name not in DOORS[n]) == []
+    assert sorted(n for n in set(imported(ast.parse(module.read_text(encoding="utf-8")))) if n in DOORS and name not in DOORS[n]) == []
 
 
 @pytest.mark.parametrize("module", MODULES, ids=NAMES)
 def test_nothing_is_left_undone(module: Path) -> None:
-    text = module.read_text()
+    text = module.read_text(encoding="utf-8")
     assert re.findall(r"\b(?:TODO|FIXME|XXX|NotImplementedError)\b", text) == []
     bare = [n.lineno for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ExceptHandler) and n.type is None]
     assert bare == []

@@ -27,7 +27,7 @@ def test_every_mechanism_and_every_therapy_has_its_page(folder: Path) -> None:
 def test_a_page_tells_needs_offers_numbers_and_equations(folder: Path) -> None:
     library = Model.load().library
     for name, fragment in library.fragments.items():
-        text = (folder / "mechanisms" / f"{name}.md").read_text()
+        text = (folder / "mechanisms" / f"{name}.md").read_text(encoding="utf-8")
         untold = [d.name for d in fragment.definitions if d.name not in text] + [
             n for n in (*fragment.needs, *fragment.offers) if f"`{n}`" not in text
         ]
@@ -37,7 +37,7 @@ def test_a_page_tells_needs_offers_numbers_and_equations(folder: Path) -> None:
 @pytest.mark.parametrize("kind", ["assumed", "fitted"])
 def test_no_assumption_hides(folder: Path, kind: str) -> None:
     library = Model.load().library
-    page = (folder / f"{kind}.md").read_text()
+    page = (folder / f"{kind}.md").read_text(encoding="utf-8")
     files = {f"{f.place.file}": f.definitions for f in (*library.fragments.values(), *(t.fragment for t in library.therapies.values()))}
     rows = [d for found in files.values() for d in found if f"{kind}:" in d.source and (kind == "assumed" or "assumed:" not in d.source)]
     assert len(rows) > 100
@@ -55,15 +55,15 @@ def test_no_assumption_hides(folder: Path, kind: str) -> None:
 def test_every_statement_is_counted_once(folder: Path) -> None:
     stated = list(stated_by(Model.load(therapies=sorted(Model.load().library.therapies))))
     assert len({(s.owner, s.name, s.place, s.value) for s in stated}) == len(stated)
-    assert f"{len(stated)} sourced statements" in (folder / "README.md").read_text()
+    assert f"{len(stated)} sourced statements" in (folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_link_leads_somewhere(folder: Path) -> None:
     lost = []
     for page in sorted(folder.rglob("*.md")):
-        for target, anchor in re.findall(r"\]\(([^)#]+)(?:#([^)]*))?\)", page.read_text()):
+        for target, anchor in re.findall(r"\]\(([^)#]+)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
             there = (page.parent / target).resolve()
-            if not there.is_file() or (anchor and f'<a id="{anchor}">' not in there.read_text()):
+            if not there.is_file() or (anchor and f'<a id="{anchor}">' not in there.read_text(encoding="utf-8")):
                 lost.append(f"{page.name}: {target}#{anchor}")
     assert lost == []
 

@@ -15,7 +15,6 @@ from ghaxis.people import Person
 from ghaxis.simulation import Request, Result, simulate_many
 from ghaxis.treatment import Protocol
 
-pytestmark = pytest.mark.xdist_group("settled")
 MAN = Person()
 
 
@@ -82,7 +81,7 @@ def test_the_cache_gives_back_what_was_written(at_rest: Settled, model: Model, t
     assert calls == ["solved"]
     assert (again.levels, again.implied, again.residuals, again.rounds) == (first.levels, first.implied, first.residuals, first.rounds)
     (entry,) = (tmp_path / "settled").iterdir()
-    entry.write_text(entry.read_text()[: entry.stat().st_size // 2])
+    entry.write_text(entry.read_text(encoding="utf-8")[: entry.stat().st_size // 2])
     settle(model, MAN.resolve(model), day)
     assert calls == ["solved"] * 2  # a damaged entry is made anew
     settle(model, Person(age="41 years").resolve(model), day)

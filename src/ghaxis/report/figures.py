@@ -22,7 +22,7 @@ _DAY = 49.0  # a run up to this many hours is drawn as a day
 
 @cache
 def _panels() -> Mapping[str, Any]:
-    return tomllib.loads((packaged_root() / "panels.toml").read_text())
+    return tomllib.loads((packaged_root() / "panels.toml").read_text(encoding="utf-8"))
 
 
 def panel_kind(hours: float) -> str:
