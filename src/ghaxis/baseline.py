@@ -58,6 +58,7 @@ class Residual:
 
     @property
     def accepted(self) -> bool:
+        """Whether the drift is within the limit, given its error."""
         return abs(self.rate) < LIMIT + 2 * self.error
 
 
@@ -74,6 +75,7 @@ class Settled:
 
     @property
     def accepted(self) -> bool:
+        """Whether every drift is."""
         return all(r.accepted for r in self.residuals.values())
 
     def start(self, tape: int | None) -> Mapping[str, float]:
@@ -124,8 +126,13 @@ class _Problem:
         held = [s for s in slow if s in person.targets or slow[s] is None]
         untouched = [s for s in slow if s not in held]
         self.frozen = [*held, *untouched]
-        self.usual = {name: float(d.expression) for name, d in model.definitions.items() if d.kind in ("constant", "state") and _is_number(d.expression)}
-        self.unknowns = [_Unknown(s, person.balances.get(s, slow[s]), 1.0) for s in held if s in person.targets and person.balances.get(s, slow[s])]
+        self.usual = {
+            name: float(d.expression)
+            for name, d in model.definitions.items()
+            if d.kind in ("constant", "state") and _is_number(d.expression)
+        }
+        balancing = {s: person.balances.get(s) or slow[s] for s in held}
+        self.unknowns = [_Unknown(s, balancing[s], 1.0) for s in held if s in person.targets and balancing[s]]
         self.unknowns += [_Unknown(s, None, max(abs(self.usual[s]), 0.05)) for s in free_levels]
         self.scale = np.array([max(abs(person.targets.get(u.state, self.usual[u.state])), 0.05) for u in self.unknowns])
         watched = tuple(f"rate_of_{u.state}" for u in self.unknowns) + ((_WATCHED_LEVEL,) if _WATCHED_LEVEL in model.names else ())
@@ -147,7 +154,11 @@ class _Problem:
     def rates(self, points: Sequence[Array], tapes: Sequence[int], lead: float, window: float) -> tuple[Array, Array]:
         """Relative rates per half year (points, tapes, unknowns) and the two half-window means of IGF-1 (points, tapes, 2)."""
         nothing = Protocol.nothing()
-        courses = [Course("settle", self.at(x), nothing, self.day, 10_000 + k, 0.0, self.levels.get(k, self.levels.get(0, {}))) for x in points for k in tapes]
+        courses = [
+            Course("settle", self.at(x), nothing, self.day, 10_000 + k, 0.0, self.levels.get(k, self.levels.get(0, {})))
+            for x in points
+            for k in tapes
+        ]
         middle = lead + window / 2
         asked = batch(self.model, self.runner, courses, lead + window, np.empty(0), np.array([[lead, middle], [middle, lead + window]]))
         answer = demand(self.runner.run(asked, tolerances(self.runner)), self.runner, courses)
@@ -180,7 +191,7 @@ def _solve(model: Model, person: Resolved, day: DayRecord, engine: str) -> Settl
             break
     assert jacobian is not None
     inverse = np.linalg.pinv(jacobian, rcond=1e-9)
-    problem.levels = {k: problem.levels[0] for k in every}
+    problem.levels = dict.fromkeys(every, problem.levels[0])
     rates, halves = problem.rates([x], every, 14 * 24.0, WINDOW)
     residual = rates[0].mean(axis=0)
     for _ in range(8):
@@ -201,7 +212,9 @@ def _solve(model: Model, person: Resolved, day: DayRecord, engine: str) -> Settl
     residuals[_WATCHED_LEVEL] = Residual(100 * float(drift.mean()), 100 * float(drift.std(ddof=1)) / math.sqrt(TAPES))
     found = problem.values(x)
     implied = {u.cause: _implied(model, u, found[u.cause], problem.usual[u.cause]) for u in problem.unknowns if u.cause}
-    slow_levels = {s: person.targets.get(s, problem.usual[s]) for s in problem.frozen} | {u.state: found[u.state] for u in problem.unknowns if not u.cause}
+    slow_levels = {s: person.targets.get(s, problem.usual[s]) for s in problem.frozen} | {
+        u.state: found[u.state] for u in problem.unknowns if not u.cause
+    }
     levels = tuple({**problem.levels[k], **slow_levels} for k in every)
     settled = dataclasses.replace(person, parameters={**person.parameters, **{name: i.value for name, i in implied.items()}})
     return Settled(settled, levels, implied, residuals, rounds, day.name)

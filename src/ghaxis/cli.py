@@ -1,4 +1,7 @@
-"""The command line: a thin face over the same functions. Every verb has --json; a user's mistake is one clear message, never a traceback."""
+"""The command line: a thin face over the same functions.
+
+Every verb has --json; a user's mistake is one clear message, never a traceback.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +16,23 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from typer.exceptions import TyperException
 
 from ghaxis import reading, units
-from ghaxis.errors import GhaxisError, InputError, LibraryError, nearest
+from ghaxis.errors import GhaxisError, InputError, LibraryError, Mistake, nearest
 from ghaxis.model import Model
 from ghaxis.people import Person
+from ghaxis.reading.records import Library
 from ghaxis.report import tables
 from ghaxis.simulation import Request, Result, simulate_many
 from ghaxis.treatment import Protocol
 from ghaxis.validation import validate as score
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=(
-    "The somatotropic axis, executable. Research and education software, not a medical device: not for diagnosis, treatment, dosing or monitoring."))  # fmt: skip
+_ABOUT = (
+    "The somatotropic axis, executable. Research and education software, not a medical device: "
+    "not for diagnosis, treatment, dosing or monitoring."
+)
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=_ABOUT)
 _INTERRUPTED = 130
 _PIPED = 160  # columns of a table that no terminal limits
 _out = Console(width=None if sys.stdout.isatty() else _PIPED)
@@ -46,14 +54,12 @@ def main() -> None:
         for mistake in error.mistakes:
             _err.print(str(mistake), style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(2)
-    except (GhaxisError, typer.BadParameter, OSError) as error:
+    except TyperException as error:  # an unknown verb or option, a missing argument
+        _err.print(f"ghaxis: {error.format_message()}", style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(2)
+    except (GhaxisError, OSError) as error:
         _err.print(f"ghaxis: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(2)
-    except Exception as error:  # click's own usage errors, which typer does not re-export
-        if type(error).__module__.startswith("click") or hasattr(error, "format_message"):
-            _err.print(f"ghaxis: {getattr(error, 'format_message', lambda: error)()}", style="red", highlight=False, markup=False)
-            sys.exit(2)
-        raise
     if code == _INTERRUPTED:
         _err.print("interrupted; no file was left half written")
     sys.exit(code or 0)
@@ -74,11 +80,14 @@ def _print_json(value: Any) -> None:
 
 def _person(state: str, sex: str, age: str, bmi: str | None, weight: str | None, height: str | None, given: list[str]) -> Person:
     """Bare numbers are allowed here for age (years) and BMI (kg/m2), where nobody could mean another unit."""
+
     def plain(text: str | None, unit: str) -> str | None:
         return f"{text} {unit}" if text is not None and not units.split(text)[1] else text
 
     extra = dict(_assignment(text) for text in given)
-    return Person(state, sex=sex, age=plain(age, "years") or "40 years", bmi=plain(bmi, "kg/m**2"), weight=weight, height=height, given=extra)
+    return Person(
+        state, sex=sex, age=plain(age, "years") or "40 years", bmi=plain(bmi, "kg/m**2"), weight=weight, height=height, given=extra
+    )
 
 
 def _assignment(text: str) -> tuple[str, str]:
@@ -115,12 +124,16 @@ def run(
     person, protocol = _person(state, sex, age, bmi, weight, height, given or []), Protocol.parse(give)
     end = _positive(until, "--until")
     kind = figures.panel_kind(end)
-    names = tuple(dict.fromkeys([w.strip() for w in watch.split(",") if w.strip()] + list(figures.watch_for(kind) if plot or not watch else ())))
+    names = tuple(
+        dict.fromkeys([w.strip() for w in watch.split(",") if w.strip()] + list(figures.watch_for(kind) if plot or not watch else ()))
+    )
     step = _positive(every or (figures.every_for(kind) if plot else "1 h" if kind == "day" else "24 h"), "--every")
     times = tuple(float(k * step) for k in range(int(end / step + 1e-9) + 1))
     times = times if abs(times[-1] - end) < 1e-6 else (*times, end)
     with _progress("settling and simulating", as_json) as progress:
-        result = simulate_many(model, [Request(person, protocol, times, names, begin, noise=None if seed < 0 else seed)], engine, progress)[0]
+        result = simulate_many(model, [Request(person, protocol, times, names, begin, noise=None if seed < 0 else seed)], engine, progress)[
+            0
+        ]
     if save:
         result.save(save)
     if plot:
@@ -163,7 +176,9 @@ def trial(
 
 @app.command()
 def validate(
-    names: Annotated[list[str] | None, typer.Argument(help="studies by name, study files, or folders of them; all if none is given")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="studies by name, study files, or folders of them; all if none is given")
+    ] = None,
     use: Annotated[str | None, typer.Option(help="calibration, validation, claim or extra")] = None,
     people: Annotated[int, typer.Option(help="virtual persons in each group (1: the typical person)")] = 1,
     seed: int = 0,
@@ -183,18 +198,17 @@ def _score(names: list[str], use: str | None, people: int, seed: int, engine: st
         raise InputError(f"--people {people}: at least one person")
     with _progress("simulating arms", as_json) as progress:
         board = score(Model.load(), names, use=use, people=people, seed=seed, engine=engine, progress=progress)
-    found = board.json()
     if plot:
         from ghaxis.report import figures
 
-        figures.save(figures.study(found["findings"], title or "Predicted and observed"), plot)
+        figures.save(figures.study(board.rows(), title or "Predicted and observed"), plot)
     if as_json:
-        _print_json(found)
+        _print_json(board.json())
         return
-    _out.print(tables.findings(found["findings"], title))
-    if found["skipped"]:
-        _out.print(tables.skipped(found["skipped"]))
-    _out.print(tables.summary(found["summary"]))
+    _out.print(tables.findings(board.rows(), title))
+    if board.skipped:
+        _out.print(tables.skipped(board.json()["skipped"]))
+    _out.print(tables.summary(board.summary()))
     if plot:
         _out.print(f"wrote {plot}")
 
@@ -241,6 +255,7 @@ def explain(name: Annotated[str, typer.Argument(help="any quantity or number of 
 @app.command()
 def check(
     names: Annotated[list[str] | None, typer.Argument(help="files by name, or study files from outside; the whole library if none")] = None,
+    references: Annotated[bool, typer.Option("--references", help="compute the reference man again, and compare (a minute)")] = False,
     as_json: Json = False,
 ) -> None:
     """List every mistake in the library's text: file, line, what is wrong, the nearest right word."""
@@ -253,10 +268,16 @@ def check(
             raise InputError(f"no file '{name}' here or in the library" + (f"; did you mean '{hint}'?" if hint else ""))
     mistakes = reading.check(library, [n if Path(n) not in outside else Path(n).stem for n in names or []])
     if not names:
-        mistakes = sorted({*mistakes, *Model.load(library, therapies=tuple(library.therapies)).check()}, key=lambda m: (m.place, m.what))
+        mistakes = sorted({*mistakes, *_assembled(library)}, key=lambda m: (m.place, m.what))
+    if references:
+        from ghaxis.references import mistakes as unlike
+
+        mistakes += unlike(Model.load(library))
     errors = [m for m in mistakes if m.severity == "error"]
     if as_json:
-        _print_json([{"file": m.place.file, "line": m.place.line, "what": m.what, "nearest": m.nearest, "severity": m.severity} for m in mistakes])
+        _print_json(
+            [{"file": m.place.file, "line": m.place.line, "what": m.what, "nearest": m.nearest, "severity": m.severity} for m in mistakes]
+        )
     else:
         for m in mistakes:
             _out.print(str(m), style="red" if m.severity == "error" else "yellow", highlight=False, markup=False, soft_wrap=True)
@@ -265,7 +286,15 @@ def check(
         raise typer.Exit(1)
 
 
-def _counted(library: Any) -> str:
+def _assembled(library: Library) -> list[Mistake]:
+    """What is wrong with the whole model; where it cannot be assembled, why."""
+    try:
+        return Model.load(library, therapies=tuple(library.therapies)).check()
+    except LibraryError as error:
+        return list(error.mistakes)
+
+
+def _counted(library: Library) -> str:
     kinds = ("fragments", "therapies", "conditions", "interventions", "days", "measures", "studies")
     return ", ".join(f"{len(getattr(library, k))} {k}" for k in kinds)
 
@@ -281,7 +310,9 @@ def new(
     templates = {p.stem: p for p in (reading.packaged_root() / "new").iterdir()}
     if kind not in templates:
         hint = nearest(kind, templates)
-        raise InputError(f"cannot start a '{kind}'" + (f"; did you mean '{hint}'?" if hint else f"; there are {', '.join(sorted(templates))}"))
+        raise InputError(
+            f"cannot start a '{kind}'" + (f"; did you mean '{hint}'?" if hint else f"; there are {', '.join(sorted(templates))}")
+        )
     if not name.isidentifier() or name != name.lower():
         raise InputError(f"'{name}': a name is lower-case letters, digits and _, and starts with a letter")
     target = folder / f"{name}{templates[kind].suffix}"
@@ -300,7 +331,9 @@ def export(
     """Write the model as SBML L3V2 that passes libSBML's consistency and unit checks."""
     model = Model.load(therapies=tuple(t.strip() for t in therapies.split(",") if t.strip()))
     model.export(path)
-    _print_json({"wrote": str(path), "model": model.hash}) if as_json else _out.print(f"wrote {path} ({len(model.states)} states, hash {model.hash[:12]})")
+    _print_json({"wrote": str(path), "model": model.hash}) if as_json else _out.print(
+        f"wrote {path} ({len(model.states)} states, hash {model.hash[:12]})"
+    )
 
 
 @app.command()

@@ -122,6 +122,8 @@ def demand(answer: Answer, runner: Compiled, courses: Sequence[Course]) -> Answe
     for failure in answer.failures:
         course = courses[failure.lane]
         last = dict(zip(runner.state_names, failure.last, strict=False))
-        where = f"{course.who or 'person'} failed at {failure.time - course.zero:.2f} h after the start" + (f" in {failure.state}" if failure.state else "")
+        where = f"{course.who or 'person'} failed at {failure.time - course.zero:.2f} h after the start" + (
+            f" in {failure.state}" if failure.state else ""
+        )
         raise SimulationError(f"{where}: {failure.reason}", course.who, failure.time, failure.state, last)
     return answer

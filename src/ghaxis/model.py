@@ -127,10 +127,6 @@ class Model:
         """Inputs that stand for held names: "healthy", "path", or their number in the unit of the name."""
         return MappingProxyType({h.inner: h.way for h in self.holds})
 
-    def healthy_holds(self) -> dict[str, str]:
-        """Inputs that follow the healthy self, each with the name it stands for."""
-        return {h.inner: h.name for h in self.holds if h.way == "healthy"}
-
     def with_role(self, role: str) -> dict[str, Definition]:
         """Definitions with a role ("cause", "slow", "descriptor", "input", "port", "balances", "reference")."""
         return {d.name: d for d in self.definitions.values() if d.role == role}
@@ -150,10 +146,6 @@ class Model:
             if measure.of == name and units.same(measure.unit, own):
                 return measure.unit
         return own
-
-    def meaning(self, name: str) -> str:
-        """What a name stands for."""
-        return self._known(name).meaning
 
     def explain(self, name: str) -> Explanation:
         """All that is known of a name; `str()` of it is text to read. Raises InputError with the nearest name for an unknown one."""
@@ -356,9 +348,6 @@ def _balances(model: Model) -> list[Mistake]:
         elif d.role_of in balanced:
             found.append(Mistake(d.place, f"{d.role_of} is balanced by {d.name} and by {balanced[d.role_of]}"))
         balanced[d.role_of] = d.name
-    if model.parts is None:
-        unbalanced = [d for name, d in slow.items() if name not in balanced]
-        found += [Mistake(d.place, f"slow state {d.name} has no cause that balances it", severity="warning") for d in unbalanced]
     for d in model.with_role("reference").values():
         if d.role_of not in model.definitions and model.parts is None:
             found.append(

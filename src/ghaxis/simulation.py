@@ -74,7 +74,9 @@ class Result:
     def __getitem__(self, name: str) -> Curve:
         if name not in self.names:
             hint = nearest(name, self.names)
-            raise InputError(f"'{name}' was not watched in this run" + (f"; did you mean '{hint}'?" if hint else f"; watched: {', '.join(self.names)}"))
+            raise InputError(
+                f"'{name}' was not watched in this run" + (f"; did you mean '{hint}'?" if hint else f"; watched: {', '.join(self.names)}")
+            )
         k = self.names.index(name)
         return Curve(name, self.units[k], self.times, self.values[:, k])
 
@@ -90,10 +92,11 @@ class Result:
 
     def to_xarray(self) -> xarray.Dataset:
         """One variable for each quantity over `time` (hours), each with its unit and meaning; provenance as attributes."""
-        variables = {
-            n: ("time", self.values[:, k], {"units": self.units[k], "long_name": self.model.meaning(n)}) for k, n in enumerate(self.names)
-        }
-        return xarray.Dataset(variables, {"time": ("time", self.times, {"units": "hours"})}, {k: str(v) for k, v in self.provenance.items()})
+        meanings = {n: d.meaning for n, d in self.model.definitions.items()}
+        variables = {n: ("time", self.values[:, k], {"units": self.units[k], "long_name": meanings[n]}) for k, n in enumerate(self.names)}
+        return xarray.Dataset(
+            variables, {"time": ("time", self.times, {"units": "hours"})}, {k: str(v) for k, v in self.provenance.items()}
+        )
 
     def save(self, path: str | FilePath) -> None:
         """Write `.parquet`, `.nc` (netCDF-4) or `.csv`, whole or not at all."""
@@ -181,7 +184,9 @@ def simulate_many(
             block = members[first : first + _BLOCK]
             grid = np.unique(np.concatenate([np.asarray(requests[k].times) + zero for k in block]))
             lanes = [courses[k] for k in block]
-            answer = demand(runner.run(batch(equipped, runner, lanes, end, grid, np.empty((0, 2))), tolerances(runner), workers), runner, lanes)
+            answer = demand(
+                runner.run(batch(equipped, runner, lanes, end, grid, np.empty((0, 2))), tolerances(runner), workers), runner, lanes
+            )
             for row, k in enumerate(block):
                 results[k] = _result(equipped, requests[k], courses[k], settled[k], grid, answer.values[row], watch, engine, runner.name)
             done += len(block)
@@ -230,7 +235,7 @@ def _courses(model: Model, requests: Sequence[Request], engine: str) -> tuple[li
 
 def _held_paths(model: Model, request: Request, engine: str) -> tuple[Path, ...]:
     """Needs held at `healthy` follow the healthy self, in steps of a quarter of an hour."""
-    healthy = {inner: outer for inner, outer in model.healthy_holds().items()}
+    healthy = {h.inner: h.name for h in model.holds if h.way == "healthy"}
     if not healthy:
         return ()
     curves = healthy_course(model.released(), request, tuple(dict.fromkeys(healthy.values())), engine)
@@ -255,7 +260,15 @@ def _end(request: Request, course: Course) -> float:
 
 
 def _result(
-    model: Model, request: Request, course: Course, settled: Settled | None, grid: Array, values: Array, watch: tuple[str, ...], engine: str, used: str
+    model: Model,
+    request: Request,
+    course: Course,
+    settled: Settled | None,
+    grid: Array,
+    values: Array,
+    watch: tuple[str, ...],
+    engine: str,
+    used: str,
 ) -> Result:
     times = np.asarray(request.times)
     rows = np.searchsorted(grid, times + course.zero)
@@ -278,4 +291,6 @@ def _result(
         "numpy": np.__version__,
         "framing": "research and education software; not a medical device",
     }
-    return Result(request.person, request.protocol, times, request.watch, tuple(shown), values[rows][:, columns] * factors, provenance, settled, model)
+    return Result(
+        request.person, request.protocol, times, request.watch, tuple(shown), values[rows][:, columns] * factors, provenance, settled, model
+    )

@@ -210,7 +210,7 @@ def measure_named(name: str, model: Model) -> MeasureRecord:
         return model.library.measures[name]
     if name in model.names:
         return MeasureRecord(
-            name, model.meaning(name), name, model.shown(name), "level", "0 h", "", {}, "definition", Place("measures.toml")
+            name, model.definitions[name].meaning, name, model.shown(name), "level", "0 h", "", {}, "definition", Place("measures.toml")
         )
     hint = nearest(name, [*model.library.measures, *model.names])
     raise InputError(f"no measure or quantity '{name}'" + (f"; did you mean '{hint}'?" if hint else ""))

@@ -1,6 +1,7 @@
 """The one door for units: text from outside <-> numbers inside. Foreign library: pint.
 
-Outside, any unit, as text ("2 mg", "52 years", "33 kg/m**2", "20 percent", "26w"). Inside, bare floats in the unit that the model's text declares.
+Outside, any unit, as text ("2 mg", "52 years", "33 kg/m**2", "20 percent", "26w"). Inside, bare floats in the unit that the
+model's text declares.
 """
 
 from __future__ import annotations
@@ -8,20 +9,36 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import pint
 
 from ghaxis.errors import InputError, UnitError, nearest
 
-_WORDS = {"d": "day", "w": "week", "wk": "week", "weeks": "week", "mo": "month", "y": "year", "yr": "year", "years": "year", "h": "hour", "hours": "hour",
-          "min": "minute", "days": "day", "months": "month"}
-_COMMON = ("hour", "day", "week", "month", "year", "minute", "mg", "ug", "ng", "g", "kg", "ug/L", "ng/L", "mg/L", "nmol/L", "pmol/L", "mmol/L", "umol/L", "L", "m", "cm",
-           "kg/m**2", "percent", "dimensionless", "mg/kg", "ug/kg", "IU", "MJ", "kcal", "cm**2")
+_WORDS = {
+    "d": "day",
+    "w": "week",
+    "wk": "week",
+    "weeks": "week",
+    "mo": "month",
+    "y": "year",
+    "yr": "year",
+    "years": "year",
+    "h": "hour",
+    "hours": "hour",
+    "min": "minute",
+    "days": "day",
+    "months": "month",
+}
+_COMMON = (
+    "hour", "day", "week", "month", "year", "minute", "mg", "ug", "ng", "g", "kg", "ug/L", "ng/L", "mg/L", "nmol/L", "pmol/L", "mmol/L",
+    "umol/L", "L", "m", "cm", "kg/m**2", "percent", "dimensionless", "mg/kg", "ug/kg", "IU", "MJ", "kcal", "cm**2",
+)  # fmt: skip
 
 
 @cache
 def _registry() -> pint.UnitRegistry:
-    registry = pint.UnitRegistry(on_redefinition="ignore")
+    registry: pint.UnitRegistry = pint.UnitRegistry(on_redefinition="ignore")
     registry.define("percent = 0.01 = %")
     registry.define("international_unit = [international_unit] = IU = U")
     return registry
@@ -35,7 +52,7 @@ def _unit_text(unit: str) -> str:
 
 
 @cache
-def _unit(unit: str) -> pint.Unit:
+def _unit(unit: str) -> Any:
     try:
         return _registry().parse_expression(_unit_text(unit)).units if unit.strip() else _registry().dimensionless
     except (pint.errors.UndefinedUnitError, pint.errors.DefinitionSyntaxError, AttributeError, TypeError, ValueError) as error:
@@ -56,7 +73,11 @@ def convert(value: float, unit: str, into: str) -> float:
 def factor(unit: str, into: str) -> float:
     """What one `unit` is in `into`."""
     try:
-        return float(_quantity_of(unit).to(_unit(into)).magnitude) if _pure(into) else float((_quantity_of(unit) / _quantity_of(into)).to("dimensionless").magnitude)
+        return (
+            float(_quantity_of(unit).to(_unit(into)).magnitude)
+            if _pure(into)
+            else float((_quantity_of(unit) / _quantity_of(into)).to("dimensionless").magnitude)
+        )
     except pint.errors.DimensionalityError:
         raise UnitError(f"'{unit}' cannot be read as '{into}': the dimensions differ") from None
 

@@ -15,7 +15,7 @@ import ghaxis
 PACKAGE = Path(ghaxis.__file__).parent
 ROOT = Path(__file__).resolve().parents[2]
 LINES, METHODS = 500, 12
-RAISED = {"Model": 14}  # class -> methods
+RAISED: dict[str, int] = {}  # class -> methods
 NO_NAMES = {"util", "utils", "helper", "helpers", "common", "manager", "misc"}
 DOORS = {
     "antimony": {"assembly.py"},

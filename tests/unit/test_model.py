@@ -79,7 +79,6 @@ def test_holding_what_one_part_sees_leaves_the_others_alone(library: Library) ->
     assert held.definitions["seen"].expression == "reader__H*(1 - reader__brake)"
     assert held.definitions["H_release"].expression == model.definitions["H_release"].expression
     assert dict(held.held) == {"reader__H": "path", "reader__brake": "healthy"}
-    assert held.healthy_holds() == {"reader__brake": "brake"}
     assert (held.unit("reader__H"), float(held.definitions["reader__H"].expression)) == ("ng/L", 10)
     assert held != model
     assert held.released() == model
@@ -146,7 +145,6 @@ def test_a_variant_with_other_names_or_units_is_found(tmp_path: Path) -> None:
     ("part", "old", "new", "place", "words"),
     [
         ("brake", "balances store", "balances stor", "model/brake.ant:10", "balances 'stor', which is no slow state"),
-        ("brake", "cv 0.2 | balances store", "cv 0.2", "model/brake.ant:8", "has no cause that balances it"),
         ("pill", "port_H_pill", "port_G_pill", "therapies/pill.ant:10", "has the port 'port_G'"),
         ("blood", "k_H has per_hour", "k_H has hour", "model/blood.ant:11", "the rate of H_loss is in"),
         ("blood", "k_H has per_hour", "k_H has per_our", "model/blood.ant:7", "unknown unit 'per_our'"),

@@ -67,6 +67,7 @@ class Batch:
 
     @property
     def lanes(self) -> int:
+        """How many lanes run."""
         return len(self.breaks)
 
 

@@ -22,6 +22,7 @@ from ghaxis.errors import LibraryError, Mistake, Place
 _SBML = "{http://www.sbml.org/sbml/level3/version2/core}"
 _MATHML = "http://www.w3.org/1998/Math/MathML"
 _INTEGRAL = "integral_of__"
+DEFAULT = Tolerances()
 
 
 @dataclass(frozen=True)
@@ -131,17 +132,19 @@ class RefereeModel:
 
     @property
     def state_names(self) -> tuple[str, ...]:
+        """Names of the states, in the order of `initial`."""
         return self._symbols.states
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
+        """Names of the parameters that a batch may set."""
         return self._symbols.parameters
 
     def initial(self) -> Array:
         """The model's own initial levels."""
         return np.array(self._symbols.initial)
 
-    def run(self, batch: Batch, tolerances: Tolerances = Tolerances(), workers: int | None = None) -> Answer:
+    def run(self, batch: Batch, tolerances: Tolerances = DEFAULT, workers: int | None = None) -> Answer:
         """Run all lanes, each in a worker process; the numbers do not depend on `workers`."""
         workers = min(workers or len(os.sched_getaffinity(0)), batch.lanes)
         if workers not in self._pools:
@@ -211,7 +214,11 @@ def _lane(solver: _Solver, batch: Batch, lane: int, tolerances: Tolerances) -> t
     final = np.array([float(runner.getValue(s)) if failure is None else np.nan for s in solver.symbols.levels])
     values = seen[np.searchsorted(asked, batch.times), :width]
     spans = np.searchsorted(asked, batch.windows)
-    means = (seen[spans[:, 1], width:] - seen[spans[:, 0], width:]) / (batch.windows[:, 1] - batch.windows[:, 0])[:, None] if len(batch.windows) else np.empty((0, width))
+    means = (
+        (seen[spans[:, 1], width:] - seen[spans[:, 0], width:]) / (batch.windows[:, 1] - batch.windows[:, 0])[:, None]
+        if len(batch.windows)
+        else np.empty((0, width))
+    )
     return values, means, final, failure
 
 

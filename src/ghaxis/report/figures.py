@@ -108,7 +108,9 @@ def study(findings: Sequence[Mapping[str, Any]], title: str = "") -> Any:
             good = row.get("passed")
             ax.plot([observed, predicted], [y, y], color=style.MUTED, lw=0.8, zorder=1)
             if row.get("effect_low") is not None and row.get("effect_high") is not None:
-                ax.plot([row["effect_low"], row["effect_high"]], [y, y], color=style.OBSERVED, lw=3, alpha=0.35, solid_capstyle="butt", zorder=2)
+                ax.plot(
+                    [row["effect_low"], row["effect_high"]], [y, y], color=style.OBSERVED, lw=3, alpha=0.35, solid_capstyle="butt", zorder=2
+                )
             ax.plot(observed, y, "o", color=style.OBSERVED, ms=6, zorder=3)
             ax.plot(predicted, y, "D", color=style.PREDICTED, ms=5.5, mfc=style.PREDICTED if good else "white", mew=1.4, zorder=4)
         ax.set_yticks(range(len(rows)), [_label(r) for r in reversed(rows)])

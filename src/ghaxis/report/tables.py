@@ -19,7 +19,15 @@ def _number(value: float | None, unit: str = "") -> str:
 def findings(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
     """Prediction beside observation, one finding a row (rows as `validate --json` prints them); failures as plain as successes."""
     table = Table(title=title or None, title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
-    for name, justify in (("finding", "left"), ("measure", "left"), ("kind", "left"), ("observed", "right"), ("predicted", "right"), ("error", "right"), ("", "left")):
+    for name, justify in (
+        ("finding", "left"),
+        ("measure", "left"),
+        ("kind", "left"),
+        ("observed", "right"),
+        ("predicted", "right"),
+        ("error", "right"),
+        ("", "left"),
+    ):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for row in rows:
         passed = row.get("passed")
@@ -28,16 +36,34 @@ def findings(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
         if row.get("direction_right") is False:
             verdict += f" [{_BAD}](direction)[/]"
         table.add_row(
-            str(row["id"]), str(row["measure"]), str(row["kind"]), _number(row.get("observed"), row.get("unit", "")), _number(row.get("predicted"), row.get("unit", "")),
-            _number(error), verdict,
-        )  # fmt: skip
+            str(row["id"]),
+            str(row["measure"]),
+            str(row["kind"]),
+            _number(row.get("observed"), row.get("unit", "")),
+            _number(row.get("predicted"), row.get("unit", "")),
+            _number(error),
+            verdict,
+        )
     return table
 
 
 def summary(scores: Mapping[str, Mapping[str, Any]]) -> Table:
     """One row for each use of the evidence: how many, how right, how much better than knowing nothing and than the shelf."""
     table = Table(title="Scoreboard", title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
-    columns = ("use", "findings", "studies", "within 0.25", "within 0.5", "within 1", "directions", "bias", "error", "nothing", "shelf", "skill")
+    columns = (
+        "use",
+        "findings",
+        "studies",
+        "within 0.25",
+        "within 0.5",
+        "within 1",
+        "directions",
+        "bias",
+        "error",
+        "nothing",
+        "shelf",
+        "skill",
+    )
     for name in columns:
         table.add_column(name, justify="left" if name == "use" else "right")
     for use, s in scores.items():
