@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check validate golden docs all clean format
+.PHONY: measure demo test check validate golden docs all clean format
 
 demo: $(READY)  ## a published trial as a virtual trial: table and figure
-	$(BIN)/ghaxis trial falutz2007 --people 4 --plot out/falutz2007.png
+	$(BIN)/ghaxis trial falutz2007 --people 24 --plot out/falutz2007.png
 
 test: $(READY)  ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -21,6 +21,9 @@ check: $(READY)  ## style, types, import direction, library text
 
 validate: $(READY)  ## all studies: prediction beside finding
 	$(BIN)/ghaxis validate
+
+measure: $(READY)  ## settled states, healthy days, therapy by liver state, ablation: docs/results.md
+	$(BIN)/python docs/measure.py
 
 golden: $(READY)  ## rewrite the golden trajectories
 	$(BIN)/python tests/golden/record.py

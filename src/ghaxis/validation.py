@@ -46,8 +46,8 @@ class Scoreboard:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """The findings for tables and figures: as in `json`, with the unit and the printed 95 % interval as effects."""
-        return [{**v.row(), "unit": unit_of(v.finding), **_effect_interval(v.finding)} for v in self.verdicts]
+        """The findings for tables and figures: as in `json`, with form, unit and the printed 95 % interval as effects."""
+        return [{**v.row(), "form": _form(v.finding), "unit": unit_of(v.finding), **_effect_interval(v.finding)} for v in self.verdicts]
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Calibration and validation apart, each study weighing 1; claims apart; `extra` in none of them."""
@@ -236,6 +236,11 @@ def _mean_by_study(rows: Iterable[tuple[Verdict, float]]) -> float | None:
     for verdict, value in rows:
         by_study.setdefault(verdict.finding.study.key, []).append(value)
     return float(np.mean([np.mean(v) for v in by_study.values()])) if by_study else None
+
+
+def _form(finding: Finding) -> str:
+    """How the finding compares; a level that may be negative is drawn and told as a difference."""
+    return "difference" if finding.form == "level" and not finding.positive else finding.form
 
 
 def _effect_interval(finding: Finding) -> dict[str, float | None]:

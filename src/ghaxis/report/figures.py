@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ import numpy as np
 from ghaxis import units
 from ghaxis.errors import InputError
 from ghaxis.reading import packaged_root
-from ghaxis.report import style
+from ghaxis.report import style, tables
 from ghaxis.report.style import plt
 from ghaxis.simulation import Result
 
@@ -94,41 +96,119 @@ def _panel(ax: Any, panel: Mapping[str, Any], results: Mapping[str, Result], sca
         ax.legend(loc="best", handlelength=1.2)
 
 
-def study(findings: Sequence[Mapping[str, Any]], title: str = "") -> Any:
-    """Predicted beside observed for the findings of one or several studies, with the observed interval where one is printed.
+_SCALES = {  # form of a finding -> panel
+    "relative": "Changes",
+    "ratio": "Changes",
+    "logarithm": "Changes",
+    "level": "Levels, as multiples of what was observed",
+    "difference": "Differences, as multiples of what was observed",
+}
+_FOLDS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1 / 1.25, 1.0, 1.25, 2.0, 4.0, 8.0, 16.0)
+_PERCENTS = (-95, -90, -75, -50, -25, -10, 0, 10, 25, 50, 100, 200, 400, 900, 1900)
+_EDGE = math.log(20.0)  # what lies farther out is drawn at the edge, as an arrow
+_ROW = 0.3  # inches
 
-    `findings` are rows as `validate --json` prints them. Contrasts are drawn as effects (ln ratio, or difference), levels as
-    ln(value / observed); the two share one axis because both are relative to the study's own scale.
+
+def study(findings: Sequence[Mapping[str, Any]], title: str = "") -> Any:
+    """Predicted beside observed for the findings of one or several studies, each with its interval where there is one.
+
+    `findings` are the rows of a scoreboard. Changes are drawn as they are, on a logarithmic scale; levels and differences as multiples of
+    what was observed. A finding without an effect (an order, a bound without a number) is not drawn.
     """
-    rows = [f for f in findings if f.get("effect_predicted") is not None and f.get("effect_observed") is not None]
+    panels: dict[str, list[Mapping[str, Any]]] = {name: [] for name in _SCALES.values()}
+    for row in findings:
+        if row.get("effect_predicted") is not None and row.get("effect_observed") is not None and row.get("form") in _SCALES:
+            panels[_SCALES[row["form"]]].append(row)
+    panels = {name: rows for name, rows in panels.items() if rows}
+    heights = [max(len(rows), 2) + 2.2 for rows in panels.values()] or [3.0]
+    one = len({str(row["study"]) for rows in panels.values() for row in rows}) == 1
     with style.house():
-        figure, ax = plt.subplots(figsize=(8.6, 0.42 * max(len(rows), 3) + 1.3), layout="constrained")
-        for y, row in enumerate(reversed(rows)):
-            observed, predicted = float(row["effect_observed"]), float(row["effect_predicted"])
-            good = row.get("passed")
-            ax.plot([observed, predicted], [y, y], color=style.MUTED, lw=0.8, zorder=1)
-            if row.get("effect_low") is not None and row.get("effect_high") is not None:
-                ax.plot(
-                    [row["effect_low"], row["effect_high"]], [y, y], color=style.OBSERVED, lw=3, alpha=0.35, solid_capstyle="butt", zorder=2
-                )
-            ax.plot(observed, y, "o", color=style.OBSERVED, ms=6, zorder=3)
-            ax.plot(predicted, y, "D", color=style.PREDICTED, ms=5.5, mfc=style.PREDICTED if good else "white", mew=1.4, zorder=4)
-        ax.set_yticks(range(len(rows)), [_label(r) for r in reversed(rows)])
-        ax.axvline(0, color=style.MUTED, lw=0.8, ls=":")
-        ax.set_xlabel("effect: ln(value / comparator), or difference")
-        ax.plot([], [], "o", color=style.OBSERVED, label="observed")
-        ax.plot([], [], "D", color=style.PREDICTED, label="predicted (filled: within bounds)")
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12 - 0.4 / max(len(rows), 3)), ncols=2)
+        figure, axes = plt.subplots(
+            len(heights), 1, figsize=(9.2, _ROW * sum(heights) + 0.6), squeeze=False, height_ratios=heights, layout="constrained"
+        )
+        for ax, (name, rows) in zip(axes[:, 0], panels.items(), strict=False):
+            _compared(ax, name, list(reversed(rows)), one)
+        handles = [
+            plt.Line2D([], [], color=style.OBSERVED, marker="o", ls="-", lw=3, alpha=0.8, label="observed (95 % interval)"),
+            plt.Line2D([], [], color=style.PREDICTED, marker="D", lw=1, label="predicted (90 % interval), right"),
+            plt.Line2D([], [], color=style.PREDICTED, marker="D", mfc="white", mew=1.4, lw=1, label="predicted, wrong"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=2.0)
         if title:
-            ax.set_title(title, color=style.INK)
-        ax.margins(y=0.08)
+            figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, color=style.INK)
     return figure
 
 
-def _label(row: Mapping[str, Any]) -> str:
+def _compared(ax: Any, name: str, rows: Sequence[Mapping[str, Any]], one: bool) -> None:
+    """One panel: a line a finding, the first at the top; the printed and the predicted number stand at the right."""
+    for y, row in enumerate(rows):
+        observed, predicted = _placed(row, row["effect_observed"]), _placed(row, row["effect_predicted"])
+        ax.plot([observed, predicted], [y, y], color=style.MUTED, lw=0.8, ls=":", zorder=1)
+        _interval(ax, y + 0.12, [_placed(row, row.get(key)) for key in ("effect_low", "effect_high")], style.OBSERVED, 3.0)
+        _interval(ax, y - 0.12, [_placed(row, _effect(row, row.get(key))) for key in ("low", "high")], style.PREDICTED, 1.2)
+        ax.plot(observed, y + 0.12, "o", color=style.OBSERVED, ms=5.5, zorder=3)
+        beyond = abs(predicted) >= _EDGE
+        mark = (">" if predicted > 0 else "<") if beyond else "D"
+        fill = style.PREDICTED if row.get("passed") else "white"
+        ax.plot(predicted, y - 0.12, mark, color=style.PREDICTED, ms=5, mfc=fill, mew=1.4, zorder=4)
+        ax.text(
+            1.01, y, f"{tables.shown(row, 'observed')}  |  {tables.shown(row, 'predicted')}", transform=ax.get_yaxis_transform(), **_BESIDE
+        )
+    ax.text(1.01, len(rows) - 0.3, "observed  |  predicted", transform=ax.get_yaxis_transform(), **{**_BESIDE, "color": style.MUTED})
+    ax.set_yticks(range(len(rows)), [_label(row, one) for row in rows])
+    ax.set_ylim(-0.6, len(rows) - 0.1)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    low, high = ax.get_xlim()
+    if rows[0]["form"] == "difference":
+        ax.set_xlim(min(low, -0.2), max(high, 0.2))
+        ax.axvline(0, color=style.MUTED, lw=0.8)
+    else:
+        low, high = max(min(low, -0.25), -_EDGE - 0.1), min(max(high, 0.25), _EDGE + 0.1)
+        ax.axvline(0, color=style.MUTED, lw=0.8)
+        if rows[0]["form"] == "level":
+            ticks = {math.log(f): f"x{f:.3g}" for f in _FOLDS}
+        else:
+            ticks = {math.log1p(p / 100): f"{p:+d} %" if p else "0" for p in _PERCENTS}
+        inside = {x: text for x, text in ticks.items() if low <= x <= high}
+        inside = {x: t for x, t in inside.items() if x == 0 or abs(x) > (high - low) / 18}
+        ax.set_xticks(list(inside), list(inside.values()))
+        ax.set_xlim(low, high)
+    ax.set_title(name, color=style.INK)
+
+
+_BESIDE: Mapping[str, Any] = MappingProxyType({"va": "center", "ha": "left", "fontsize": 7.5, "color": style.INK})
+
+
+def _interval(ax: Any, y: float, ends: Sequence[float], colour: str, width: float) -> None:
+    if all(math.isfinite(end) for end in ends):
+        ax.plot(ends, [y, y], color=colour, lw=width, alpha=0.45, solid_capstyle="butt", zorder=2)
+
+
+def _placed(row: Mapping[str, Any], effect: float | None) -> float:
+    """Where an effect is drawn in its panel; nan where there is none."""
+    if effect is None or not math.isfinite(effect):
+        return math.nan
+    middle = float(row["effect_observed"])
+    if row["form"] == "difference":
+        return effect / (abs(middle) or 1.0)
+    place = effect - middle if row["form"] == "level" else effect
+    return min(max(place, -_EDGE), _EDGE)
+
+
+def _effect(row: Mapping[str, Any], value: float | None) -> float | None:
+    """A value on the scale of the row's effects."""
+    if value is None or row["form"] in ("difference", "logarithm"):
+        return value
+    ratio = 1.0 + value if row["form"] == "relative" else value
+    return math.log(ratio) if ratio > 0 else None
+
+
+def _label(row: Mapping[str, Any], one: bool) -> str:
     text = str(row["id"])
-    study_key = str(row["study"])
-    return text.removeprefix(study_key).strip("_").replace("_", " ") + f"  [{row['measure']}]"
+    if one:
+        text = text.removeprefix(str(row["study"])).strip("_").replace("_", " ")
+    return f"{text}  [{row['measure']}]"
 
 
 def save(figure: Any, path: str | Path) -> None:

@@ -13,11 +13,20 @@ _GOOD, _BAD = "green", "red"
 def _number(value: float | None, unit: str = "") -> str:
     if value is None:
         return "-"
-    return f"{value:.3g}" + (f" {unit}" if unit else "")
+    text = f"{float(f'{value:.3g}'):.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}"
+    return text + (f" {unit}" if unit else "")
+
+
+def shown(row: Mapping[str, Any], key: str) -> str:
+    """A number of a scoreboard's row as people write it: with its unit, a relative change in percent."""
+    value = row.get(key)
+    if value is not None and row.get("form") == "relative":
+        return f"{100 * value:+.3g} %"
+    return _number(value, row.get("unit", ""))
 
 
 def findings(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
-    """Prediction beside observation, one finding a row (rows as `validate --json` prints them); failures as plain as successes."""
+    """Prediction beside observation, one finding a row (the rows of a scoreboard); failures as plain as successes."""
     table = Table(title=title or None, title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
     for name, justify in (
         ("finding", "left"),
@@ -39,8 +48,8 @@ def findings(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
             str(row["id"]),
             str(row["measure"]),
             str(row["kind"]),
-            _number(row.get("observed"), row.get("unit", "")),
-            _number(row.get("predicted"), row.get("unit", "")),
+            shown(row, "observed"),
+            shown(row, "predicted"),
             _number(error),
             verdict,
         )
