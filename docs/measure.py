@@ -14,15 +14,16 @@ import numpy as np
 
 from ghaxis import units
 from ghaxis.baseline import settle
-from ghaxis.measure import measure, needed
+from ghaxis.measure import measure, needed, watched
 from ghaxis.model import Model
 from ghaxis.people import Person
-from ghaxis.report import figures, style
-from ghaxis.simulation import Request, Result, simulate_many
+from ghaxis.report import figures
+from ghaxis.simulation import Request, simulate_many
 from ghaxis.treatment import Protocol
 
 HERE = Path(__file__).parent
 TAPES = range(6)
+WINDOWS = {"GH_peak": "24 h"}  # where the measure's own window is that of an acute test
 STATES = {
     "healthy man 40": Person("healthy", name="man"),
     "healthy woman 40": Person("healthy", sex="F", name="woman"),
@@ -52,17 +53,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def readings(model: Model, person: Person, plan: str, asks: Sequence[tuple[str, float]], engine: str, begin: str = "08:00", tapes: Sequence[int] = TAPES) -> dict[tuple[str, float], float]:
     """Measures at hours, each the mean over tapes."""
     records = model.library.measures
-    watch = tuple(dict.fromkeys(q for name, _ in asks for q in _watched(records[name])))
-    times = tuple(float(t) for t in np.unique(np.round(np.concatenate([needed(records[name], at) for name, at in asks]), 9)))
+    watch = tuple(dict.fromkeys(q for name, _ in asks for q in watched(records[name])))
+    times = tuple(float(t) for t in np.unique(np.round(np.concatenate([needed(records[name], at, WINDOWS.get(name)) for name, at in asks]), 9)))
     protocol = Protocol.parse(plan)
     results = simulate_many(model, [Request(person, protocol, times, watch, begin, noise=k) for k in tapes], engine)
-    return {(name, at): float(np.nanmean([measure(r, records[name], at) for r in results])) for name, at in asks}
-
-
-def _watched(record: object) -> tuple[str, ...]:
-    from ghaxis.measure import watched
-
-    return tuple(watched(record))  # type: ignore[arg-type]
+    return {(name, at): float(np.nanmean([measure(r, records[name], at, WINDOWS.get(name)) for r in results])) for name, at in asks}
 
 
 def settled_states(model: Model, engine: str) -> str:
@@ -77,6 +72,23 @@ def settled_states(model: Model, engine: str) -> str:
             rows.append((slow, f"{r.rate:+.2f}", f"{r.error:.2f}", "yes" if r.accepted else "no", i.cause if i else "", f"{i.value:.4g}" if i else "", f"{i.usual:.4g}" if i else "", f"{i.z:+.1f}" if i and i.z is not None else ""))
         out.append(f"**{name}**, {state.rounds} rounds\n\n" + table(("state", "% per 26 weeks", "SE", "accepted", "kept by", "value", "usual", "z"), rows))
     return "\n\n".join(out)
+
+
+def untreated(model: Model, engine: str) -> str:
+    """26 untreated weeks, slow states released: weeks 23-26 against weeks 1-4, % with the standard error over eight tapes."""
+    watch = ("IGF1", "GH", "VAT", "SAT", "lean", "liver_fat", "glucose", "FFA")
+    times = tuple(float(t) for t in np.arange(0.0, 26 * 168.01, 2.0))
+    tapes = range(8)
+    results = simulate_many(model, [Request(p, Protocol.nothing(), times, watch, noise=k) for p in STATES.values() for k in tapes], engine)
+    rows = []
+    for i, name in enumerate(STATES):
+        mine = results[len(tapes) * i : len(tapes) * (i + 1)]
+        cells = []
+        for q in watch:
+            change = np.array([100 * (r[q].mean(22 * 168.0, 26 * 168.0) / r[q].mean(0.0, 4 * 168.0) - 1) for r in mine])
+            cells.append(f"{change.mean():+.2f} ({change.std(ddof=1) / np.sqrt(len(change)):.2f})")
+        rows.append((name, *cells))
+    return table(("", *watch), rows)
 
 
 def healthy_day(model: Model, engine: str) -> str:
@@ -99,7 +111,6 @@ def healthy_day(model: Model, engine: str) -> str:
 def by_liver(model: Model, engine: str) -> str:
     """Generation test, the pharmacological week and the tesamorelin gain by state of the liver, at one age, sex and frame."""
     rows = []
-    courses: dict[str, Result] = {}
     asks = [("IGF1_total", 0.0), ("IGF1_total", 24.0)]
     week = [("IGF1_total", 0.0), ("IGF1_total", 168.0), ("IGFBP3", 0.0), ("IGFBP3", 168.0)]
     end = 26 * 168.0
@@ -113,8 +124,6 @@ def by_liver(model: Model, engine: str) -> str:
         dlog = np.log(t["GH_mean_24h", end] / n["GH_mean_24h", end])
         rows.append((name, one["IGF1_total", 0.0], 100 * (one["IGF1_total", 24.0] / one["IGF1_total", 0.0] - 1), seven["IGF1_total", 168.0] / seven["IGF1_total", 0.0],
                      n["GH_mean_24h", end], float(np.exp(dlog)), gain, 100 * gain / n["IGF1_total", end], float(gain / dlog), *(100 * (t[q, end] / n[q, end] - 1) for q in ("VAT", "liver_fat", "lean_mass"))))
-        del courses
-        courses = {}
     return table(("liver", "IGF-1 ug/L", "one dose 0.06 mg/kg: % at 24 h", "week 0.083 mg/kg/d: ratio", "GH ug/L", "tesamorelin: GH ratio", "whole gain ug/L", "%", "hepatic gain ug/L per ln GH", "VAT %", "liver fat %", "lean %"), rows)
 
 
@@ -151,11 +160,12 @@ def ablation(model: Model, engine: str) -> str:
 def unit_text(model: Model, name: str) -> str:
     """The unit of a quantity as protocol text takes it."""
     text = model.unit(name)
-    return "" if units.same(text, "dimensionless") else f"({text})"
+    return "" if units.same(text, "dimensionless") else text.replace("1/h", "h**-1")
 
 
 SECTIONS: dict[str, tuple[str, Callable[[Model, str], str]]] = {
     "settled": ("Settled states", settled_states),
+    "untreated": ("26 weeks without treatment", untreated),
     "day": ("Healthy adults, 24 hours", healthy_day),
     "liver": ("Generation test, a pharmacological week, and tesamorelin by state of the liver", by_liver),
     "half_life": ("GH half-life and secretion in cirrhosis", half_life),
