@@ -43,6 +43,7 @@ Engine = Annotated[str, typer.Option(help="own, referee or auto")]
 Plot = Annotated[Path | None, typer.Option(help="write a figure (.png, .pdf, .svg)")]
 
 _USES = ("calibration", "validation", "claim", "extra")
+_FIGURES, _SAVED = (".png", ".pdf", ".svg"), (".parquet", ".nc", ".csv")
 _KINDS = ("therapies", "conditions", "interventions", "days", "measures", "studies", "parts", "quantities")
 
 
@@ -81,12 +82,18 @@ def _print_json(value: Any) -> None:
 def _person(state: str, sex: str, age: str, bmi: str | None, weight: str | None, height: str | None, given: list[str]) -> Person:
     """Bare numbers are allowed here for age (years) and BMI (kg/m2), where nobody could mean another unit."""
 
-    def plain(text: str | None, unit: str) -> str | None:
-        return f"{text} {unit}" if text is not None and not units.split(text)[1] else text
+    def plain(text: str | None, unit: str, what: str) -> str | None:
+        return f"{text} {unit}" if text is not None and not units.split(text, what)[1] else text
 
     extra = dict(_assignment(text) for text in given)
     return Person(
-        state, sex=sex, age=plain(age, "years") or "40 years", bmi=plain(bmi, "kg/m**2"), weight=weight, height=height, given=extra
+        state,
+        sex=sex,
+        age=plain(age, "years", "age") or "40 years",
+        bmi=plain(bmi, "kg/m**2", "bmi"),
+        weight=weight,
+        height=height,
+        given=extra,
     )
 
 
@@ -123,6 +130,8 @@ def run(
     model = Model.load()
     person, protocol = _person(state, sex, age, bmi, weight, height, given or []), Protocol.parse(give)
     end = _positive(until, "--until")
+    _writable(plot, _FIGURES, "--plot")
+    _writable(save, _SAVED, "--save")
     kind = figures.panel_kind(end)
     names = tuple(
         dict.fromkeys([w.strip() for w in watch.split(",") if w.strip()] + list(figures.watch_for(kind) if plot or not watch else ()))
@@ -154,6 +163,14 @@ def _positive(text: str, what: str) -> float:
     if not hours > 0:
         raise InputError(f"{what} = '{text}': it must be more than nothing")
     return hours
+
+
+def _writable(path: Path | None, endings: tuple[str, ...], what: str) -> None:
+    """Refuse before the work what could not be written after it."""
+    if path and path.suffix not in endings:
+        raise InputError(f"{what} {path}: the ending must be one of {', '.join(endings)}")
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _run_json(result: Result) -> dict[str, Any]:
@@ -196,7 +213,8 @@ def _score(names: list[str], use: str | None, people: int, seed: int, engine: st
         raise InputError(f"--use {use}: it is one of {', '.join(_USES)}" + (f"; did you mean '{hint}'?" if hint else ""))
     if people < 1:
         raise InputError(f"--people {people}: at least one person")
-    with _progress("simulating arms", as_json) as progress:
+    _writable(plot, _FIGURES, "--plot")
+    with _progress("settling and simulating", as_json) as progress:
         board = score(Model.load(), names, use=use, people=people, seed=seed, engine=engine, progress=progress)
     if plot:
         from ghaxis.report import figures

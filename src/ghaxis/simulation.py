@@ -166,19 +166,21 @@ def simulate_many(
     progress: Callable[[int, int], None] | None = None,
     workers: int | None = None,
 ) -> list[Result]:
-    """Simulate many courses as lanes; one Result for each request, in order. `progress(done, all)` is called between blocks."""
+    """Simulate many courses as lanes; one Result for each request, in order.
+
+    `progress(done, all)` counts persons brought to rest and courses simulated.
+    """
     watch = tuple(dict.fromkeys(name for r in requests for name in r.watch))
     _known(model, watch)
     equipped = model.with_therapies(sorted({t for r in requests for t in r.protocol.therapies} | set(model.therapies)))
     runner = compiled(engine, equipped.sbml, watch)
-    courses, settled = _courses(model, requests, engine)
+    done = len({(r.person, r.day) for r in requests if r.settled})
+    steps = done + len(requests)
+    courses, settled = _courses(model, requests, engine, lambda known: progress(known, steps) if progress else None)
     results: list[Result | None] = [None] * len(requests)
-    done = 0
     groups: dict[tuple[float, float], list[int]] = {}
     for k, r in enumerate(requests):
         groups.setdefault((_end(r, courses[k]), courses[k].zero), []).append(k)
-    if progress:
-        progress(0, len(requests))
     for (end, zero), members in groups.items():
         for first in range(0, len(members), _BLOCK):
             block = members[first : first + _BLOCK]
@@ -191,7 +193,7 @@ def simulate_many(
                 results[k] = _result(equipped, requests[k], courses[k], settled[k], grid, answer.values[row], watch, engine, runner.name)
             done += len(block)
             if progress:
-                progress(done, len(requests))
+                progress(done, steps)
     return [r for r in results if r is not None]
 
 
@@ -211,7 +213,9 @@ def _known(model: Model, watch: Sequence[str]) -> None:
         raise InputError(f"the model has no quantity {hints}")
 
 
-def _courses(model: Model, requests: Sequence[Request], engine: str) -> tuple[list[Course], list[Settled | None]]:
+def _courses(
+    model: Model, requests: Sequence[Request], engine: str, tell: Callable[[int], None]
+) -> tuple[list[Course], list[Settled | None]]:
     courses: list[Course] = []
     settled: list[Settled | None] = []
     known: dict[tuple[Person, str], Settled] = {}
@@ -222,6 +226,7 @@ def _courses(model: Model, requests: Sequence[Request], engine: str) -> tuple[li
         if r.settled:
             key = (r.person, r.day)
             if key not in known:
+                tell(len(known))
                 known[key] = settle(model.released(), resolved, day, engine)
             at_rest = known[key]
         start: Mapping[str, float] = at_rest.start(r.noise) if at_rest else resolved.targets

@@ -97,11 +97,11 @@ def _pure(unit: str) -> bool:
 _TEXT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$")
 
 
-def split(text: str) -> tuple[float, str]:
+def split(text: str, what: str = "") -> tuple[float, str]:
     """Number and unit text of "2.5 mg/kg"; the unit is "" for a bare number. Raises InputError if there is no number."""
     match = _TEXT.match(text)
     if not match:
-        raise InputError(f"'{text}' is not a number with a unit")
+        raise InputError((f"{what} = " if what else "") + f"'{text}' is not a number with a unit")
     return float(match[1]), match[2]
 
 
@@ -111,7 +111,7 @@ def number(text: str | float | int, unit: str, what: str = "value") -> float:
         if same(unit, "dimensionless"):
             return float(text) * factor("dimensionless", unit)
         raise UnitError(f"{what} = {text}: a bare number; write it with its unit, like '{text} {unit}'")
-    value, given = split(text)
+    value, given = split(text, what)
     if not given:
         if same(unit, "dimensionless"):
             return value * factor("dimensionless", unit)
@@ -129,7 +129,7 @@ def same(unit: str, other: str) -> bool:
 
 def hours(text: str, what: str = "duration") -> float:
     """A duration ("26 weeks", "26w", "90 min") in hours. A month is 30.4 days."""
-    value, unit = split(text)
+    value, unit = split(text, what)
     if unit.strip() in ("month", "months", "mo"):
         return value * 730.0
     return number(text, "hour", what)

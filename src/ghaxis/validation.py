@@ -78,8 +78,8 @@ def validate(
     """Score the model on studies by name, file, folder or record (all of the library by default), those of `use` only where given.
 
     `people` are persons in each group (1: the typical one), each on `tapes` noise tapes (three for the typical person, else one). Whatever
-    cannot be run stands under `skipped` with its reason and stops nothing. `progress(done, all)` counts studies. Raises InputError for a
-    name that is no study.
+    cannot be run stands under `skipped` with its reason and stops nothing. `progress(done, all)` counts studies; of a single one, its
+    persons and courses. Raises InputError for a name that is no study.
     """
     asked = [studies] if isinstance(studies, str | Path | StudyRecord) else list(studies)
     records, skipped = find_studies(model.library, asked)
@@ -90,18 +90,19 @@ def validate(
     equipped = model.with_therapies(_therapies(records, model))
     every = [Study.of(record, model.library) for record in records]
     watch = _watch(every)
+    inside = progress if len(every) == 1 else None
     for done, study in enumerate(every):
-        if progress:
+        if progress and len(every) > 1:
             progress(done, len(every))
         skipped += study.unreadable
         whole = () if study.record.parts else watch
-        outcomes, failures = _outcomes(equipped, study, people, tapes or (3 if people == 1 else 1), seed, engine, whole, workers)
+        outcomes, failures = _outcomes(equipped, study, people, tapes or (3 if people == 1 else 1), seed, engine, whole, workers, inside)
         skipped += failures
         failed = {f.id for f in failures}
         predictions, unread = predict([f for f in study.findings if f.id not in failed], outcomes)
         skipped += unread
         verdicts += score_study(predictions, references)
-    if progress:
+    if progress and len(every) != 1:
         progress(len(every), len(every))
     return Scoreboard(tuple(verdicts), tuple(skipped))
 
@@ -125,7 +126,15 @@ def _watch(studies: Sequence[Study]) -> tuple[str, ...]:
 
 
 def _outcomes(
-    model: Model, study: Study, people: int, tapes: int, seed: int, engine: str, watch: Sequence[str], workers: int | None
+    model: Model,
+    study: Study,
+    people: int,
+    tapes: int,
+    seed: int,
+    engine: str,
+    watch: Sequence[str],
+    workers: int | None,
+    progress: Callable[[int, int], None] | None,
 ) -> tuple[Outcomes, list[Unreadable]]:
     """All arms of a study at once; where that fails, arm by arm, so that one bad arm costs only its own findings."""
     reasons: dict[str, str] = {}
@@ -145,11 +154,11 @@ def _outcomes(
     if good.findings:
         trial = Trial.of(good, people, tapes, seed, model.library)
         try:
-            found = trial.run(model, engine, watch=watch, workers=workers)
+            found = trial.run(model, engine, progress, watch=watch, workers=workers)
         except GhaxisError:
             for arm in trial.arms:
                 try:
-                    found = found.join(trial.only(arm).run(model, engine, watch=watch, workers=workers))
+                    found = found.join(trial.only(arm).run(model, engine, progress, watch=watch, workers=workers))
                 except GhaxisError as error:
                     reasons[arm] = str(error)
     broken = [(finding, arm) for finding in study.findings for arm in [next((a for a, _ in finding.tokens if a in reasons), None)] if arm]

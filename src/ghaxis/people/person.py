@@ -24,6 +24,7 @@ _FRAME = {"age": "age", "bmi": "BMI", "weight": "weight", "height": "height"}
 _FRAME_UNITS = {"age": "year", "BMI": "kg/m**2", "weight": "kg", "height": "m"}
 _SETTABLE = ("cause", "descriptor", "slow", "balances")
 ADULT = 18.0  # growth is not modelled: body composition and growth plates of children are outside the model
+OLDEST = 120.0
 _WIDEST = 2.5  # standard deviations: draws beyond are no plausible persons
 
 
@@ -123,6 +124,8 @@ class Person:
         frame = self._frame()
         if frame["age"] < ADULT:
             raise DomainError(f"age = '{self.age}': the model knows adults only (from {ADULT:g} years on)")
+        if frame["age"] > OLDEST:
+            raise DomainError(f"age = '{self.age}': nobody is that old")
         for name, value in frame.items():
             if name != "female" and not (value > 0 and math.isfinite(value)):
                 raise DomainError(f"{name} = {value:g}: it must be above zero")

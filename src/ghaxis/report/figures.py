@@ -19,6 +19,7 @@ from ghaxis.report import style, tables
 from ghaxis.report.style import plt
 from ghaxis.simulation import Result
 
+ENDINGS = (".png", ".pdf", ".svg")
 _DAY = 49.0  # a run up to this many hours is drawn as a day
 
 
@@ -214,6 +215,8 @@ def _label(row: Mapping[str, Any], one: bool) -> str:
 def save(figure: Any, path: str | Path) -> None:
     """Write the figure whole or not at all; the ending (.png, .pdf, .svg) says how. The folder is made if it is missing."""
     target = Path(path)
+    if target.suffix not in ENDINGS:
+        raise InputError(f"cannot draw '{target.name}': the ending must be one of {', '.join(ENDINGS)}")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".part-{target.name}")
     try:
