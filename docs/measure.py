@@ -1,4 +1,4 @@
-"""Measure what the model claims about itself and write docs/results.md with its figures: `make measure` (minutes).
+"""Measure what the model claims about itself and write docs/scoreboard.md with its figures: `make measure` (minutes).
 
 Each section is one function that returns Markdown; nothing here is compared or judged, the numbers stand beside the published range.
 """
@@ -20,6 +20,7 @@ from ghaxis.people import Person
 from ghaxis.report import figures
 from ghaxis.simulation import Request, simulate_many
 from ghaxis.treatment import Protocol
+from ghaxis.validation import validate
 
 HERE = Path(__file__).parent
 TAPES = range(6)
@@ -50,11 +51,21 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(f"{c:.3g}" if isinstance(c, float) else str(c) for c in row) + " |" for row in rows)])
 
 
-def readings(model: Model, person: Person, plan: str, asks: Sequence[tuple[str, float]], engine: str, begin: str = "08:00", tapes: Sequence[int] = TAPES) -> dict[tuple[str, float], float]:
+def readings(
+    model: Model,
+    person: Person,
+    plan: str,
+    asks: Sequence[tuple[str, float]],
+    engine: str,
+    begin: str = "08:00",
+    tapes: Sequence[int] = TAPES,
+) -> dict[tuple[str, float], float]:
     """Measures at hours, each the mean over tapes."""
     records = model.library.measures
     watch = tuple(dict.fromkeys(q for name, _ in asks for q in watched(records[name])))
-    times = tuple(float(t) for t in np.unique(np.round(np.concatenate([needed(records[name], at, WINDOWS.get(name)) for name, at in asks]), 9)))
+    times = tuple(
+        float(t) for t in np.unique(np.round(np.concatenate([needed(records[name], at, WINDOWS.get(name)) for name, at in asks]), 9))
+    )
     protocol = Protocol.parse(plan)
     results = simulate_many(model, [Request(person, protocol, times, watch, begin, noise=k) for k in tapes], engine)
     return {(name, at): float(np.nanmean([measure(r, records[name], at, WINDOWS.get(name)) for r in results])) for name, at in asks}
@@ -69,8 +80,22 @@ def settled_states(model: Model, engine: str) -> str:
         causes = {i.state: i for i in state.implied.values()}
         for slow, r in state.residuals.items():
             i = causes.get(slow)
-            rows.append((slow, f"{r.rate:+.2f}", f"{r.error:.2f}", "yes" if r.accepted else "no", i.cause if i else "", f"{i.value:.4g}" if i else "", f"{i.usual:.4g}" if i else "", f"{i.z:+.1f}" if i and i.z is not None else ""))
-        out.append(f"**{name}**, {state.rounds} rounds\n\n" + table(("state", "% per 26 weeks", "SE", "accepted", "kept by", "value", "usual", "z"), rows))
+            rows.append(
+                (
+                    slow,
+                    f"{r.rate:+.2f}",
+                    f"{r.error:.2f}",
+                    "yes" if r.accepted else "no",
+                    i.cause if i else "",
+                    f"{i.value:.4g}" if i else "",
+                    f"{i.usual:.4g}" if i else "",
+                    f"{i.z:+.1f}" if i and i.z is not None else "",
+                )
+            )
+        out.append(
+            f"**{name}**, {state.rounds} rounds\n\n"
+            + table(("state", "% per 26 weeks", "SE", "accepted", "kept by", "value", "usual", "z"), rows)
+        )
     return "\n\n".join(out)
 
 
@@ -93,7 +118,17 @@ def untreated(model: Model, engine: str) -> str:
 
 def healthy_day(model: Model, engine: str) -> str:
     """24 h of healthy adults by sex and age, and the picture."""
-    asks = [("GH_mean_24h", 0.0), ("GH_trough", 0.0), ("GH_peak", 0.0), ("GH_pulse_count", 0.0), ("GH_interpulse_CV", 0.0), ("GH_sleep_share", 0.0), ("GH_half_life", 0.0), ("IGF1_total", 0.0), ("IGF1_free", 0.0)]
+    asks = [
+        ("GH_mean_24h", 0.0),
+        ("GH_trough", 0.0),
+        ("GH_peak", 0.0),
+        ("GH_pulse_count", 0.0),
+        ("GH_interpulse_CV", 0.0),
+        ("GH_sleep_share", 0.0),
+        ("GH_half_life", 0.0),
+        ("IGF1_total", 0.0),
+        ("IGF1_free", 0.0),
+    ]
     asks = [(n, t) for n, t in asks if n in model.library.measures]
     rows = []
     for sex in "MF":
@@ -104,8 +139,13 @@ def healthy_day(model: Model, engine: str) -> str:
     times = tuple(float(t) for t in np.arange(0, 24.01, 1 / 12))
     for sex, word in (("M", "man"), ("F", "woman")):
         shown = [Request(Person("healthy", sex=sex, name=word), Protocol.nothing(), times, watch, noise=k) for k in (1,)]
-        figures.save(figures.person({"": simulate_many(model, shown, engine)[0]}, f"Healthy {word}, 40 years"), HERE / "results" / f"day_{word}.png")
-    return table(("sex", "age", *(f"{n} ({model.library.measures[n].unit})" for n, _ in asks)), rows) + "\n\n![a day of a man](results/day_man.png)\n\n![a day of a woman](results/day_woman.png)"
+        figures.save(
+            figures.person({"": simulate_many(model, shown, engine)[0]}, f"Healthy {word}, 40 years"), HERE / "results" / f"day_{word}.png"
+        )
+    return (
+        table(("sex", "age", *(f"{n} ({model.library.measures[n].unit})" for n, _ in asks)), rows)
+        + "\n\n![a day of a man](results/day_man.png)\n\n![a day of a woman](results/day_woman.png)"
+    )
 
 
 def by_liver(model: Model, engine: str) -> str:
@@ -114,7 +154,18 @@ def by_liver(model: Model, engine: str) -> str:
     asks = [("IGF1_total", 0.0), ("IGF1_total", 24.0)]
     week = [("IGF1_total", 0.0), ("IGF1_total", 168.0), ("IGFBP3", 0.0), ("IGFBP3", 168.0)]
     end = 26 * 168.0
-    long = [("IGF1_total", 0.0), ("IGF1_total", end), ("GH_mean_24h", 0.0), ("GH_mean_24h", end), ("VAT", 0.0), ("VAT", end), ("liver_fat", 0.0), ("liver_fat", end), ("lean_mass", 0.0), ("lean_mass", end)]
+    long = [
+        ("IGF1_total", 0.0),
+        ("IGF1_total", end),
+        ("GH_mean_24h", 0.0),
+        ("GH_mean_24h", end),
+        ("VAT", 0.0),
+        ("VAT", end),
+        ("liver_fat", 0.0),
+        ("liver_fat", end),
+        ("lean_mass", 0.0),
+        ("lean_mass", end),
+    ]
     for name, state in LIVERS.items():
         person = Person(state, age="50 years", name="by liver", bmi=None if "cirr" in state else "31 kg/m**2")
         one = readings(model, person, "rhgh 0.06 mg/kg sc once", asks, engine)
@@ -122,16 +173,50 @@ def by_liver(model: Model, engine: str) -> str:
         t, n = (readings(model, person, plan, long, engine, tapes=range(3)) for plan in ("tesamorelin 2 mg sc daily", "nothing"))
         gain = t["IGF1_total", end] - n["IGF1_total", end]
         dlog = np.log(t["GH_mean_24h", end] / n["GH_mean_24h", end])
-        rows.append((name, one["IGF1_total", 0.0], 100 * (one["IGF1_total", 24.0] / one["IGF1_total", 0.0] - 1), seven["IGF1_total", 168.0] / seven["IGF1_total", 0.0],
-                     n["GH_mean_24h", end], float(np.exp(dlog)), gain, 100 * gain / n["IGF1_total", end], float(gain / dlog), *(100 * (t[q, end] / n[q, end] - 1) for q in ("VAT", "liver_fat", "lean_mass"))))
-    return table(("liver", "IGF-1 ug/L", "one dose 0.06 mg/kg: % at 24 h", "week 0.083 mg/kg/d: ratio", "GH ug/L", "tesamorelin: GH ratio", "whole gain ug/L", "%", "hepatic gain ug/L per ln GH", "VAT %", "liver fat %", "lean %"), rows)
+        rows.append(
+            (
+                name,
+                one["IGF1_total", 0.0],
+                100 * (one["IGF1_total", 24.0] / one["IGF1_total", 0.0] - 1),
+                seven["IGF1_total", 168.0] / seven["IGF1_total", 0.0],
+                n["GH_mean_24h", end],
+                float(np.exp(dlog)),
+                gain,
+                100 * gain / n["IGF1_total", end],
+                float(gain / dlog),
+                *(100 * (t[q, end] / n[q, end] - 1) for q in ("VAT", "liver_fat", "lean_mass")),
+            )
+        )
+    return table(
+        (
+            "liver",
+            "IGF-1 ug/L",
+            "one dose 0.06 mg/kg: % at 24 h",
+            "week 0.083 mg/kg/d: ratio",
+            "GH ug/L",
+            "tesamorelin: GH ratio",
+            "whole gain ug/L",
+            "%",
+            "hepatic gain ug/L per ln GH",
+            "VAT %",
+            "liver fat %",
+            "lean %",
+        ),
+        rows,
+    )
 
 
 def half_life(model: Model, engine: str) -> str:
     """Endogenous GH half-life and secretion in health and cirrhosis (cuneo1995: 24 and 43 min; 100 and 210 mU/L/day; 6 and 10 bursts)."""
-    asks = [(n, 0.0) for n in ("GH_half_life", "GH_secretion_24h", "GH_pulse_count", "GH_mean_24h", "IGF1_total") if n in model.library.measures]
+    asks = [
+        (n, 0.0) for n in ("GH_half_life", "GH_secretion_24h", "GH_pulse_count", "GH_mean_24h", "IGF1_total") if n in model.library.measures
+    ]
     rows = []
-    for name, person in (("healthy", Person("healthy", age="50 years")), ("cirrhosis B", STATES["cirrhosis B"]), ("cirrhosis C", Person("cirrhosis(child_pugh = C)", age="50 years"))):
+    for name, person in (
+        ("healthy", Person("healthy", age="50 years")),
+        ("cirrhosis B", STATES["cirrhosis B"]),
+        ("cirrhosis C", Person("cirrhosis(child_pugh = C)", age="50 years")),
+    ):
         got = readings(model, person, "nothing", asks, engine)
         rows.append((name, *(got[a] for a in asks)))
     return table(("", *(f"{n} ({model.library.measures[n].unit})" for n, _ in asks)), rows)
@@ -149,12 +234,21 @@ def ablation(model: Model, engine: str) -> str:
     weeks = (0, 4, 13, 26, 52, 104)
     times = tuple(float(t) for w in weeks for t in np.arange(168.0 * w, 168.0 * w + 72.01, 0.5))
     rows = []
-    for label, person, plan in (("MASH F3, causes removed", sick, held), ("MASH F3, untreated", sick, "nothing"), ("healthy self", sick.healthy(), "nothing")):
+    for label, person, plan in (
+        ("MASH F3, causes removed", sick, held),
+        ("MASH F3, untreated", sick, "nothing"),
+        ("healthy self", sick.healthy(), "nothing"),
+    ):
         results = simulate_many(model, [Request(person, Protocol.parse(plan), times, watch, noise=k) for k in range(3)], engine)
         for w in weeks:
             rows.append((label, w, *(float(np.mean([r[q].mean(168.0 * w, 168.0 * w + 72.0) for r in results])) for q in watch)))
     units_ = [model.shown(q) for q in watch]
-    return "Causes set back: " + ", ".join(f"`{c}`" for c in sorted(causes)) + "\n\n" + table(("", "week", *(f"{q} ({u})" for q, u in zip(watch, units_, strict=True))), rows)
+    return (
+        "Causes set back: "
+        + ", ".join(f"`{c}`" for c in sorted(causes))
+        + "\n\n"
+        + table(("", "week", *(f"{q} ({u})" for q, u in zip(watch, units_, strict=True))), rows)
+    )
 
 
 def unit_text(model: Model, name: str) -> str:
@@ -163,7 +257,25 @@ def unit_text(model: Model, name: str) -> str:
     return "" if units.same(text, "dimensionless") else text.replace("1/h", "h**-1")
 
 
+def scoreboard(model: Model, engine: str) -> str:
+    """Every finding of every study, typical person on three tapes: prediction beside observation. `make validate` prints it again."""
+    board = validate(model, engine=engine)
+    found = board.json()
+    rows = board.rows()
+    (HERE / "results").mkdir(exist_ok=True)
+    keys = ("n", "studies", "within_1_25", "within_1_5", "within_2", "directions", "bias", "aafe", "nothing", "shelf", "skill")
+    heads = ("use", *keys)
+    lines = [table(heads, [(use, *(float(v) if isinstance(v := s.get(k), float) else v or "" for k in keys)) for use, s in found["summary"].items() if s.get("n")])]
+    lines.append(table(("finding", "kind", "measure", "observed", "predicted", "unit", "error", "direction right", "right"),
+                       [(r["id"], r["kind"], r["measure"], *(float(x) if x is not None else "" for x in (r["observed"], r["predicted"])), r["unit"], float(r["error"]) if r["error"] is not None else "",
+                         {True: "yes", False: "NO", None: ""}[r["direction_right"]], {True: "yes", False: "NO", None: ""}[r["passed"]]) for r in rows]))  # fmt: skip
+    if found["skipped"]:
+        lines.append("Not run:\n\n" + table(("finding", "reason"), [(s["id"] or s["study"], s["reason"]) for s in found["skipped"]]))
+    return "\n\n".join(lines)
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Model, str], str]]] = {
+    "scoreboard": ("Scoreboard", scoreboard),
     "settled": ("Settled states", settled_states),
     "untreated": ("26 weeks without treatment", untreated),
     "day": ("Healthy adults, 24 hours", healthy_day),
@@ -187,7 +299,7 @@ def main() -> None:
         text.append(f"## {title}\n\n{(function.__doc__ or '').strip()}\n\n{function(model, given.engine)}")
         print(f"{text[-1]}\n\n({time.perf_counter() - began:.0f} s)\n", flush=True)
     if not given.sections:
-        (HERE / "results.md").write_text("\n\n".join(text) + "\n")
+        (HERE / "scoreboard.md").write_text("\n\n".join(text) + "\n")
 
 
 if __name__ == "__main__":
