@@ -22,7 +22,7 @@ check: $(READY)  ## style, types, import direction, library text
 validate: $(READY)  ## all studies: prediction beside finding
 	$(BIN)/ghaxis validate
 
-measure: $(READY)  ## settled states, healthy days, therapy by liver state, ablation: docs/results.md
+measure: $(READY)  ## settled states, healthy days, therapy by liver state, ablation: docs/scoreboard.md
 	$(BIN)/python docs/measure.py
 
 golden: $(READY)  ## rewrite the golden trajectories
@@ -34,7 +34,7 @@ docs: $(READY)  ## run the notebooks and write the model's reference pages
 
 format: $(READY)
 	$(BIN)/ruff check --fix src tests docs
-	$(BIN)/ruff format src tests
+	$(BIN)/ruff format src tests docs/*.py
 
 all: check test validate docs
 
