@@ -68,9 +68,10 @@ def breaks(model: Model, course: Course, end: float) -> Breaks:
     if course.tape is not None:
         beneath += noise_paths(course.day, stream(course.tape, "tape", course.who), 0.0, end)
     beneath += [Path(course.zero + s.time, s.name, s.value) for s in course.person.switches]
+    held = {name: float(model.definitions[name].expression) for name in model.held}
     schedule = course.protocol.schedule(
         model.library, course.person.weight, course.zero, end,
-        surface_m2=course.person.surface, base=course.person.parameters, beneath=beneath, inferred=model.unit,
+        surface_m2=course.person.surface, base={**course.person.parameters, **held}, beneath=beneath, inferred=model.unit,
     )  # fmt: skip
     paths: list[Path] = [*course.paths, *schedule.paths]
     known = set(model.names)

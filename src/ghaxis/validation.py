@@ -134,7 +134,7 @@ def _outcomes(
     engine: str,
     watch: Sequence[str],
     workers: int | None,
-    progress: Callable[[int, int], None] | None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Outcomes, list[Unreadable]]:
     """All arms of a study at once; where that fails, arm by arm, so that one bad arm costs only its own findings."""
     reasons: dict[str, str] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,8 +36,9 @@ class FakeModel:
     def with_therapies(self, names):
         return self
 
-    def meaning(self, name):
-        return name
+    @property
+    def definitions(self):
+        return {name: SimpleNamespace(meaning=name) for name in UNITS}
 
     def shown(self, name):
         return UNITS[name]
