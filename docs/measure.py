@@ -261,17 +261,24 @@ def scoreboard(model: Model, engine: str) -> str:
     """Every finding of every study, typical person on three tapes: prediction beside observation. `make validate` prints it again."""
     board = validate(model, engine=engine)
     found = board.json()
-    rows = board.rows()
-    (HERE / "results").mkdir(exist_ok=True)
     keys = ("n", "studies", "within_1_25", "within_1_5", "within_2", "directions", "bias", "aafe", "nothing", "shelf", "skill")
-    heads = ("use", *keys)
-    lines = [table(heads, [(use, *(float(v) if isinstance(v := s.get(k), float) else v or "" for k in keys)) for use, s in found["summary"].items() if s.get("n")])]
-    lines.append(table(("finding", "kind", "measure", "observed", "predicted", "unit", "error", "direction right", "right"),
-                       [(r["id"], r["kind"], r["measure"], *(float(x) if x is not None else "" for x in (r["observed"], r["predicted"])), r["unit"], float(r["error"]) if r["error"] is not None else "",
-                         {True: "yes", False: "NO", None: ""}[r["direction_right"]], {True: "yes", False: "NO", None: ""}[r["passed"]]) for r in rows]))  # fmt: skip
+    summary = [(use, *(number(scores.get(key)) for key in keys)) for use, scores in found["summary"].items() if scores.get("n")]
+    verdict = {True: "yes", False: "NO", None: ""}
+    rows = [
+        (r["id"], r["kind"], r["measure"], number(r["observed"]), number(r["predicted"]), r["unit"], number(r["error"]))
+        + (verdict[r["direction_right"]], verdict[r["passed"]])
+        for r in board.rows()
+    ]
+    heads = ("finding", "kind", "measure", "observed", "predicted", "unit", "error", "direction right", "right")
+    parts = [table(("use", *keys), summary), table(heads, rows)]
     if found["skipped"]:
-        lines.append("Not run:\n\n" + table(("finding", "reason"), [(s["id"] or s["study"], s["reason"]) for s in found["skipped"]]))
-    return "\n\n".join(lines)
+        parts.append("Not run:\n\n" + table(("finding", "reason"), [(s["id"] or s["study"], s["reason"]) for s in found["skipped"]]))
+    return "\n\n".join(parts)
+
+
+def number(value: float | int | None) -> str:
+    """Three digits, or nothing."""
+    return "" if value is None else f"{value:.3g}"
 
 
 SECTIONS: dict[str, tuple[str, Callable[[Model, str], str]]] = {
