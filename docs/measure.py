@@ -265,8 +265,10 @@ def scoreboard(model: Model, engine: str) -> str:
     summary = [(use, *(number(scores.get(key)) for key in keys)) for use, scores in found["summary"].items() if scores.get("n")]
     verdict = {True: "yes", False: "NO", None: ""}
     rows = [
-        (r["id"], r["kind"], r["measure"], number(r["observed"]), number(r["predicted"]), r["unit"], number(r["error"]))
-        + (verdict[r["direction_right"]], verdict[r["passed"]])
+        (
+            *(r["id"], r["kind"], r["measure"], number(r["observed"]), number(r["predicted"]), r["unit"], number(r["error"])),
+            *(verdict[r["direction_right"]], verdict[r["passed"]]),
+        )
         for r in board.rows()
     ]
     heads = ("finding", "kind", "measure", "observed", "predicted", "unit", "error", "direction right", "right")
