@@ -1,8 +1,12 @@
 """What many tests share: the model of the packaged library."""
 
 import pytest
+from hypothesis import settings
 
 from ghaxis.model import Model
+
+settings.register_profile("suite", deadline=None, derandomize=True)  # the same examples every time, however busy the machine is
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

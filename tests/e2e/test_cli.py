@@ -277,7 +277,12 @@ def test_ctrl_c_in_the_middle_of_a_run(tmp_path: Path) -> None:
     command = "from ghaxis.cli import main; print('ready', flush=True); main()"
     words = ["run", "healthy", "--until", "520w", "--every", "1h", "--watch", "GH", "--save", "long.parquet"]
     process = subprocess.Popen(
-        [sys.executable, "-c", command, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", command, *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

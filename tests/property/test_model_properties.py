@@ -17,7 +17,7 @@ from ghaxis.people import Person, Population
 from ghaxis.simulation import Request, Result, simulate_many
 from ghaxis.treatment import Protocol
 
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SHOWN = ("GH", "IGF1", "FFA", "glucose", "pSTAT5_nuc", "VAT")
 SOLVED = 2e-3  # of the largest value: the default engine's error
 STATES = ("healthy", "visceral_obesity", "masld(steatosis = 30 percent)", "mash(fibrosis = 4)", "cirrhosis(child_pugh = C)", "laron", "t1d",

@@ -43,7 +43,7 @@ def schedule(text: str, begin: float = 8.0, hours: float = 24 * 40) -> Schedule:
 def near(one: Schedule, other: Schedule, shift: float = 0.0) -> bool:
     def rows(s: Schedule, by: float) -> list[tuple[float, str, float]]:
         found = [(i.time - by, i.state, i.amount) for i in s.impulses] + [(p.time - by, p.name, p.value) for p in s.paths]
-        return sorted((round(t, 6), name, round(v, 6)) for t, name, v in found)
+        return sorted((round(t, 6), name, float(f"{v:.9g}")) for t, name, v in found)
 
     return rows(one, 0.0) == rows(other, shift)
 
