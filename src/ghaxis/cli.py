@@ -69,10 +69,10 @@ def main() -> None:
 @contextmanager
 def _progress(what: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr that shows up when the work is slow; nothing in JSON mode or when nobody watches."""
-    with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn(),
-                  console=_err, transient=True, disable=quiet or not _err.is_terminal) as bar:  # fmt: skip
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counted]}"), TimeElapsedColumn())
+    with Progress(*columns, console=_err, transient=True, disable=quiet or not _err.is_terminal) as bar:
+        task = bar.add_task(what, total=None, counted="")
+        yield lambda done, total: bar.update(task, completed=done, total=total, counted=f"{done}/{total}")
 
 
 def _print_json(value: Any) -> None:

@@ -110,7 +110,8 @@ def settled(result: Any) -> Table:
 
 def listing(title: str, rows: Sequence[Sequence[str]], columns: Sequence[str]) -> Table:
     """A plain list."""
-    table = Table(title=title, title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
+    wide = min(len(title), 100)  # so that the title stays on one line
+    table = Table(title=title, title_justify="left", header_style="bold", show_edge=False, pad_edge=False, min_width=wide)
     for name in columns:
         table.add_column(name)
     for row in rows:
