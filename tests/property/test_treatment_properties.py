@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import permutations
 
 from hypothesis import given, settings
@@ -41,11 +42,16 @@ def schedule(text: str, begin: float = 8.0, hours: float = 24 * 40) -> Schedule:
 
 
 def near(one: Schedule, other: Schedule, shift: float = 0.0) -> bool:
-    def rows(s: Schedule, by: float) -> list[tuple[float, str, float]]:
-        found = [(i.time - by, i.state, i.amount) for i in s.impulses] + [(p.time - by, p.name, p.value) for p in s.paths]
-        return sorted((round(t, 6), name, float(f"{v:.9g}")) for t, name, v in found)
+    """The same acts at the same moments, amounts equal up to rounding (no rounding to digits: two sums may straddle an edge)."""
 
-    return rows(one, 0.0) == rows(other, shift)
+    def rows(s: Schedule, by: float) -> list[tuple[float, str, float]]:
+        return sorted([(i.time - by, i.state, i.amount) for i in s.impulses] + [(p.time - by, p.name, p.value) for p in s.paths])
+
+    left, right = rows(one, 0.0), rows(other, shift)
+    return len(left) == len(right) and all(
+        a[1] == b[1] and math.isclose(a[0], b[0], abs_tol=1e-6) and math.isclose(a[2], b[2], rel_tol=1e-9, abs_tol=1e-12)
+        for a, b in zip(left, right, strict=True)
+    )
 
 
 @given(PROTOCOLS)
