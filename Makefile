@@ -10,7 +10,7 @@ demo: $(READY)  ## a published trial as a virtual trial: table and figure
 	$(BIN)/ghaxis trial falutz2007 --people 40 --plot out/falutz2007.png
 
 test: $(READY)  ## every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(READY)  ## style, types, import direction, library text
 	$(BIN)/ruff check src tests docs

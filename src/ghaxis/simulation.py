@@ -171,8 +171,8 @@ def simulate_many(
     `progress(done, all)` counts persons brought to rest and courses simulated.
     """
     watch = tuple(dict.fromkeys(name for r in requests for name in r.watch))
-    _known(model, watch)
     equipped = model.with_therapies(sorted({t for r in requests for t in r.protocol.therapies} | set(model.therapies)))
+    _known(equipped, watch)
     runner = compiled(engine, equipped.sbml, watch)
     done = len({(r.person, r.day) for r in requests if r.settled})
     steps = done + len(requests)
