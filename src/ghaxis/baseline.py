@@ -1,9 +1,10 @@
 """The settled state of a person: slow states where the descriptors put them, and the causes that keep them there.
 
-Slow states (role `slow`) are held; fast states run in; the mean rate of every held state over eight noise tapes of 28 days is brought to
-zero. A slow state with a given descriptor is balanced by its one cause (role `balances X`); a slow state without one (an adaptation, a
-marker) is balanced by its own level. The root is found by Newton steps with a Jacobian by differences on one tape and rank-one (Broyden)
-updates after it; one set of tapes throughout makes it a deterministic problem.
+Slow states (role `slow`) are held while all else runs; the mean rate of every held state is brought to zero. A slow state with a given
+descriptor is balanced by its one cause (role `balances X`); a slow state without one (an adaptation, a marker) by its own level. The search
+is a controller in discrete time: every few days the unknowns move against the mean rates, by a Jacobian from differences, while the rest of
+the body relaxes; then eight noise tapes correct and, on fresh days, check the result. Persons run side by side as lanes, and none of them
+depends on the others.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
@@ -22,20 +23,31 @@ import numpy as np
 import platformdirs
 
 from ghaxis.assembly import freeze_states
-from ghaxis.course import Course, batch, compiled, demand, tolerances
-from ghaxis.engine.contract import Array
-from ghaxis.errors import DomainError
+from ghaxis.chance import stream
+from ghaxis.course import compiled, lane_batch, tolerances
+from ghaxis.engine.contract import Answer, Array, Breaks, Compiled
+from ghaxis.errors import DomainError, GhaxisError, SimulationError
 from ghaxis.model import Model
 from ghaxis.people import Resolved
 from ghaxis.reading.records import DayRecord
-from ghaxis.treatment import Protocol
+from ghaxis.treatment import Path, day_paths, noise_paths
 
 TAPES = 8
-WINDOW = 28 * 24.0
+DAY = 24.0
+STRIDE = 3 * DAY  # between two moves of the unknowns
+SLOPES_AT = (0, 4)  # moves before which the Jacobian is formed
+MOVES = (10, 40)  # at least, at most
+GAIN, LATER = 0.8, 0.5  # share of the Newton step: while far off, and later, when noise is to be averaged
+LARGEST = 1.0  # move of an unknown (log scale for causes)
+NEAR = 0.005  # a mean correction below this, beyond what noise explains, ends the search
+REMEMBERED = 5  # moves over which it is averaged
+WINDOW = 14 * DAY  # of a round on all tapes
+ROUNDS = 4  # of these, at most
 HALF_YEAR = 26 * 168.0
-LIMIT = 1.0  # accepted drift, % per 26 weeks, beyond two standard errors
-_WATCHED_LEVEL = "IGF1"
-_FORMAT = 3  # of the cache
+LIMIT = 1.0  # accepted drift, % per 26 weeks, beyond what noise explains
+NOISE = 3.0  # standard errors that noise explains: some ten states are looked at at once
+CROWD = 48  # persons side by side, between two reports
+_FORMAT = 4  # of the cache
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ class Implied:
 
 @dataclass(frozen=True)
 class Residual:
-    """Mean rate of a slow state (or IGF-1) in the settled state, % of its level per 26 weeks, with its standard error over tapes."""
+    """What a slow state would do untreated, % of its level over 26 weeks by its mean rate, with the standard error over tapes."""
 
     rate: float
     error: float
@@ -59,7 +71,7 @@ class Residual:
     @property
     def accepted(self) -> bool:
         """Whether the drift is within the limit, given its error."""
-        return abs(self.rate) < LIMIT + 2 * self.error
+        return abs(self.rate) < LIMIT + NOISE * self.error
 
 
 @dataclass(frozen=True)
@@ -101,123 +113,242 @@ def settle(model: Model, person: Resolved, day: DayRecord, engine: str = "auto",
 
     Raises DomainError where an implied cause lies more than four standard deviations from its usual value.
     """
-    where = _file(model, person, day)
-    if cache and (found := _read(where, person)) is not None:
-        return found
-    settled = _solve(model, person, day, engine)
-    for implied in settled.implied.values():
+    found = settle_many(model, [person], day, engine, cache)[0]
+    if isinstance(found, GhaxisError):
+        raise found
+    return found
+
+
+def settle_many(
+    model: Model,
+    persons: Sequence[Resolved],
+    day: DayRecord,
+    engine: str = "auto",
+    cache: bool = True,
+    tell: Callable[[int], None] | None = None,
+) -> list[Settled | GhaxisError]:
+    """The settled states of many persons, in order; for who cannot exist (or be simulated) the error that says why.
+
+    `tell(done)` counts persons. Whoever is done is in the cache: an interrupted call goes on where it was.
+    """
+    files = [_file(model, person, day) for person in persons]
+    found: dict[int, Settled | GhaxisError] = {}
+    for k, (where, person) in enumerate(zip(files, persons, strict=True)):
+        if cache and (known := _read(where, person)) is not None:
+            found[k] = known
+    missing = [k for k in range(len(persons)) if k not in found]
+    for first in range(0, len(missing), CROWD):
+        if tell:
+            tell(len(found))
+        crowd = missing[first : first + CROWD]
+        for k, made in zip(crowd, _solve(model, [persons[k] for k in crowd], day, engine), strict=True):
+            found[k] = made
+            if cache and isinstance(made, Settled):
+                _write(files[k], made)
+    return [_existing(found[k]) for k in range(len(persons))]
+
+
+def _existing(found: Settled | GhaxisError) -> Settled | GhaxisError:
+    for implied in found.implied.values() if isinstance(found, Settled) else ():
         if implied.z is not None and abs(implied.z) > 4:
-            raise DomainError(
-                f"no such person: keeping {implied.state} = {person.targets[implied.state]:.4g} together with the other descriptors takes "
+            return DomainError(
+                f"no such person: keeping {implied.state} at its descriptor together with the others takes "
                 f"{implied.cause} = {implied.value:.3g} ({implied.z:+.1f} standard deviations from {implied.usual:.3g})"
             )
-    if cache:
-        _write(where, settled)
-    return settled
+    return found
 
 
-class _Problem:
-    """Mean rates of the held states as a function of the unknowns, on fixed tapes, warm-started from the last evaluation."""
+@dataclass(frozen=True, eq=False)
+class _Field:
+    """The model with its slow states held, and the tapes on which everyone runs."""
 
-    def __init__(self, model: Model, person: Resolved, day: DayRecord, engine: str):
-        self.model, self.person, self.day = model, person, day
-        slow = dict(model.slow)
-        free_levels = [s for s in slow if s not in person.targets and slow[s] is None]
-        held = [s for s in slow if s in person.targets or slow[s] is None]
-        untouched = [s for s in slow if s not in held]
-        self.frozen = [*held, *untouched]
-        self.usual = {
+    model: Model
+    day: DayRecord
+    frozen: tuple[str, ...]
+    usual: Mapping[str, float]
+    runner: Compiled
+
+    @staticmethod
+    def of(model: Model, day: DayRecord, engine: str) -> _Field:
+        frozen = tuple(sorted(model.slow))
+        usual = {
             name: float(d.expression)
             for name, d in model.definitions.items()
             if d.kind in ("constant", "state") and _is_number(d.expression)
         }
-        balancing = {s: person.balances.get(s) or slow[s] for s in held}
-        self.unknowns = [_Unknown(s, balancing[s], 1.0) for s in held if s in person.targets and balancing[s]]
-        self.unknowns += [_Unknown(s, None, max(abs(self.usual[s]), 0.05)) for s in free_levels]
-        self.scale = np.array([max(abs(person.targets.get(u.state, self.usual[u.state])), 0.05) for u in self.unknowns])
-        watched = tuple(f"rate_of_{u.state}" for u in self.unknowns) + ((_WATCHED_LEVEL,) if _WATCHED_LEVEL in model.names else ())
-        self.runner = compiled(engine, freeze_states(model.sbml, tuple(self.frozen)), watched)
-        self.levels: dict[int, dict[str, float]] = {}
+        rates = tuple(f"rate_of_{s}" for s in frozen)
+        return _Field(model, day, frozen, usual, compiled(engine, freeze_states(model.sbml, frozen), rates))
 
-    def start(self) -> Array:
-        values = [self.person.parameters.get(u.cause, self.usual[u.cause]) if u.cause else self.usual[u.state] for u in self.unknowns]
-        return np.array([math.log(max(v, 1e-12)) if u.cause else v / u.scale for u, v in zip(self.unknowns, values, strict=True)])
+    def run(self, lanes: Sequence[tuple[_Seeker, Array, int]], start: float, window: tuple[float, float]) -> _Rates:
+        """Everyone (seeker, unknowns, tape) from `start` to the end of the window, each from its last levels."""
+        end = window[1]
+        tapes = {tape: self._breaks(tape, start, end) for tape in {tape for _, _, tape in lanes}}
+        asked = [(seeker.parameters(x), seeker.levels.get(tape, seeker.levels.get(0, {})), tapes[tape]) for seeker, x, tape in lanes]
+        batch = lane_batch(self.model, self.runner, asked, start, end, np.empty(0), np.array([window]))
+        answer = self.runner.run(batch, tolerances(self.runner))
+        for failure in answer.failures:
+            seeker = lanes[failure.lane][0]
+            where = f" in {failure.state}" if failure.state else ""
+            last = dict(zip(self.runner.state_names, failure.last, strict=False))
+            text = f"{seeker.person.name or 'person'} failed while coming to rest{where}: {failure.reason}"
+            seeker.error = SimulationError(text, seeker.person.name, failure.time, failure.state, last)
+        return _Rates(answer, self.runner.state_names)
+
+    def _breaks(self, tape: int, start: float, end: float) -> Breaks:
+        """The day's habits and the tape's noise on [start, end), with the levels that hold at `start`."""
+        noise = noise_paths(self.day, stream(10_000 + tape, "tape", "settle"), 0.0, end)
+        held = {p.name: Path(start, p.name, p.value) for p in noise if p.time <= start}
+        paths = sorted([*day_paths(self.day, start, end), *held.values(), *(p for p in noise if p.time > start)], key=lambda p: p.time)
+        paths = [p for p in paths if p.name in self.runner.parameter_names]
+        times, names, values = [p.time for p in paths], tuple(p.name for p in paths), [p.value for p in paths]
+        return Breaks(np.array(times), names, np.array(values), np.empty(0), (), np.empty(0))
+
+
+@dataclass(frozen=True, eq=False)
+class _Rates:
+    """What a run of many lanes said."""
+
+    answer: Answer
+    states: tuple[str, ...]
+
+    def of(self, lane: int, seeker: _Seeker) -> Array:
+        """Relative rates per half year (unknowns,) in one lane."""
+        return self.answer.means[lane, 0, seeker.places] / seeker.scale * HALF_YEAR
+
+    def levels(self, lane: int) -> dict[str, float]:
+        """Levels at the end."""
+        return dict(zip(self.states, (float(v) for v in self.answer.final[lane]), strict=True))
+
+
+class _Seeker:
+    """One person on the way to rest: unknowns, levels by tape, and the inverse of the Jacobian."""
+
+    def __init__(self, field: _Field, person: Resolved):
+        self.person, self.field = person, field
+        slow, usual = field.model.slow, field.usual
+        balancing = {s: person.balances.get(s) or slow[s] for s in field.frozen}
+        self.unknowns = [_Unknown(s, balancing[s], 1.0) for s in field.frozen if s in person.targets and balancing[s]]
+        self.unknowns += [_Unknown(s, None, max(abs(usual[s]), 0.05)) for s in field.frozen if s not in person.targets and slow[s] is None]
+        self.scale = np.array([max(abs(person.targets.get(u.state, usual[u.state])), 0.05) for u in self.unknowns])
+        self.places = [field.frozen.index(u.state) for u in self.unknowns]
+        self.held = {s: person.targets.get(s, usual[s]) for s in field.frozen}
+        values = [person.parameters.get(u.cause, usual[u.cause]) if u.cause else usual[u.state] for u in self.unknowns]
+        self.x = np.array([math.log(max(v, 1e-12)) if u.cause else v / u.scale for u, v in zip(self.unknowns, values, strict=True)])
+        self.levels: dict[int, dict[str, float]] = {}
+        self.inverse = np.empty((0, 0))
+        self.lasting = np.ones(len(self.unknowns))  # of half a year's drift, what is left where a level is drawn back
+        self.moves: list[Array] = []
+        self.rates = np.empty((0, 0))
+        self.rounds = 0
+        self.error: GhaxisError | None = None
 
     def values(self, x: Array) -> dict[str, float]:
         """The unknowns in the model's units, by name."""
         return {u.name: math.exp(v) if u.cause else v * u.scale for u, v in zip(self.unknowns, x, strict=True)}
 
-    def at(self, x: Array) -> Resolved:
-        held = {s: self.person.targets.get(s, self.usual[s]) for s in self.frozen}
-        return dataclasses.replace(self.person, parameters={**self.person.parameters, **held, **self.values(x)})
+    def parameters(self, x: Array) -> dict[str, float]:
+        """What the held model is told."""
+        return {**self.person.parameters, **self.held, **self.values(x)}
 
-    def rates(self, points: Sequence[Array], tapes: Sequence[int], lead: float, window: float) -> tuple[Array, Array]:
-        """Relative rates per half year (points, tapes, unknowns) and the two half-window means of IGF-1 (points, tapes, 2)."""
-        nothing = Protocol.nothing()
-        courses = [
-            Course("settle", self.at(x), nothing, self.day, 10_000 + k, 0.0, self.levels.get(k, self.levels.get(0, {})))
-            for x in points
-            for k in tapes
-        ]
-        middle = lead + window / 2
-        asked = batch(self.model, self.runner, courses, lead + window, np.empty(0), np.array([[lead, middle], [middle, lead + window]]))
-        answer = demand(self.runner.run(asked, tolerances(self.runner)), self.runner, courses)
-        n = len(self.unknowns)
-        shape = (len(points), len(tapes))
-        rates = answer.means[:, :, :n].mean(axis=1).reshape(*shape, n) / self.scale * HALF_YEAR
-        if len(points) == 1:
-            for k, final in zip(tapes, answer.final, strict=True):
-                self.levels[k] = dict(zip(self.runner.state_names, (float(v) for v in final), strict=True))
-        halves = answer.means[:, :, n].reshape(*shape, 2) if answer.means.shape[2] > n else np.ones((*shape, 2))
-        return rates, halves
+    def slopes(self, rates: Array, step: float) -> None:
+        """The Jacobian from rates (unknowns + 1, unknowns) with no and each unknown moved by `step`."""
+        jacobian = ((rates[1:] - rates[0]) / step).T
+        self.inverse = np.linalg.pinv(jacobian, rcond=1e-7)
+        back = np.array([0.0 if u.cause else -jacobian[i, i] for i, u in enumerate(self.unknowns)])
+        self.lasting = -np.expm1(-np.maximum(back, 1e-6)) / np.maximum(back, 1e-6)
+
+    def move(self, rates: Array) -> None:
+        """Against the rates."""
+        self.moves.append(-self.inverse @ rates)
+        self.x = self.x + _limited((GAIN if len(self.moves) <= MOVES[0] // 2 else LATER) * self.moves[-1], LARGEST)
+
+    @property
+    def moving(self) -> bool:
+        """Whether the mean of the last moves is more than noise."""
+        if self.error or len(self.moves) >= MOVES[1]:
+            return False
+        return len(self.moves) < MOVES[0] or not _is_noise(np.array(self.moves[-REMEMBERED:]))
+
+    def note(self, found: _Rates, lanes: range) -> None:
+        """A round on all tapes: levels, and rates (tapes, unknowns)."""
+        self.levels = {tape: found.levels(lane) for tape, lane in enumerate(lanes)}
+        self.rates = np.array([found.of(lane, self) for lane in lanes])
+        self.rounds += 1
+
+    @property
+    def corrections(self) -> Array:
+        """What each tape of the last round would move (tapes, unknowns)."""
+        return -self.rates @ self.inverse.T
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the last round asks for no correction beyond noise."""
+        return _is_noise(self.corrections)
+
+    def settled(self) -> Settled:
+        """The settled state, with the rates of the last round as what is left."""
+        field, found = self.field, self.values(self.x)
+        implied = {u.cause: _implied(field.model, u, found[u.cause], field.usual[u.cause]) for u in self.unknowns if u.cause}
+        slow = self.held | {u.state: found[u.state] for u in self.unknowns if not u.cause}
+        levels = tuple({**self.levels[k], **slow} for k in range(TAPES))
+        person = dataclasses.replace(self.person, parameters={**self.person.parameters, **{name: i.value for name, i in implied.items()}})
+        drifts = self.rates * self.lasting
+        errors = drifts.std(axis=0, ddof=1) / math.sqrt(TAPES)
+        rows = zip(self.unknowns, drifts.mean(axis=0), errors, strict=True)
+        residuals = {u.state: Residual(100 * float(r), 100 * float(e)) for u, r, e in rows}
+        return Settled(person, levels, implied, residuals, self.rounds, field.day.name)
 
 
-def _solve(model: Model, person: Resolved, day: DayRecord, engine: str) -> Settled:
-    problem = _Problem(model, person, day, engine)
-    x = problem.start()
-    n, rounds = len(x), 0
-    every = list(range(TAPES))
-    problem.rates([x], [0], 21 * 24.0, 24.0)
-    jacobian = None
-    for attempt in range(3):
-        steps = 0.05 * np.eye(n)
-        rates, _ = problem.rates([x, *(x + step for step in steps)], [0], 10 * 24.0, 14 * 24.0)
-        base = rates[0, 0]
-        jacobian = ((rates[1:, 0] - base) / 0.05).T
-        x = x + _limited(-np.linalg.lstsq(jacobian, base, rcond=1e-9)[0], 0.6)
-        problem.rates([x], [0], 14 * 24.0, 24.0)
-        rounds += 1
-        if np.abs(base).max() < 0.3 and attempt:
+def _solve(model: Model, persons: Sequence[Resolved], day: DayRecord, engine: str) -> list[Settled | GhaxisError]:
+    field = _Field.of(model, day, engine)
+    seekers = [_Seeker(field, person) for person in persons]
+    _approach(field, seekers)
+    now = (MOVES[1] + 1) * STRIDE  # on tape, whenever the last of them was near: nobody depends on the others
+    active = [s for s in seekers if not s.error]
+    for round_ in range(ROUNDS):
+        begin = now + (STRIDE if round_ == 0 else DAY)
+        lanes = [(s, s.x, tape) for s in active for tape in range(TAPES)]
+        found = field.run(lanes, now, (begin, begin + WINDOW))
+        now = begin + WINDOW
+        for i, s in enumerate(active):
+            s.note(found, range(i * TAPES, (i + 1) * TAPES))
+        active = [s for s in active if not s.error and (round_ == 0 or not s.at_rest)]
+        if not active or round_ == ROUNDS - 1:
             break
-    assert jacobian is not None
-    inverse = np.linalg.pinv(jacobian, rcond=1e-9)
-    problem.levels = dict.fromkeys(every, problem.levels[0])
-    rates, halves = problem.rates([x], every, 14 * 24.0, WINDOW)
-    residual = rates[0].mean(axis=0)
-    for _ in range(8):
-        rounds += 1
-        if np.abs(residual).max() < 0.002:
+        for s in active:
+            s.x = s.x + _limited(s.corrections.mean(axis=0), LARGEST / 2)
+    return [s.error or s.settled() for s in seekers]
+
+
+def _approach(field: _Field, seekers: Sequence[_Seeker]) -> None:
+    """Everyone moves on one tape until the mean move is noise."""
+    step, now = 0.1, 0.0
+    active = [s for s in seekers if not s.error]
+    for k in range(-1, MOVES[1]):
+        if k in SLOPES_AT:
+            lanes = [(s, s.x + shift, 0) for s in active for shift in (np.zeros(len(s.x)), *(step * np.eye(len(s.x))))]
+            found, lane = field.run(lanes, now, (now + DAY, now + 3 * DAY)), 0
+            for s in active:
+                rates = np.array([found.of(lane + i, s) for i in range(len(s.x) + 1)])
+                lane += len(s.x) + 1
+                if not s.error:
+                    s.slopes(rates, step)
+            active = [s for s in active if not s.error]
+        found = field.run([(s, s.x, 0) for s in active], now, (now, now + STRIDE))
+        now += STRIDE
+        for lane, s in enumerate(active):
+            s.levels[0] = found.levels(lane)
+            if k >= 0 and not s.error:  # the first days only lead away from the text's levels
+                s.move(found.of(lane, s))
+        active = [s for s in active if s.moving]
+        if not active:
             break
-        step = _limited(-inverse @ residual, 0.3)
-        x = x + step
-        rates, halves = problem.rates([x], every, 7 * 24.0, WINDOW)
-        fresh = rates[0].mean(axis=0)
-        change = fresh - residual
-        if (along := step @ inverse @ change) > 1e-12:
-            inverse = inverse + np.outer(step - inverse @ change, step @ inverse) / along
-        residual = fresh
-    spread = rates[0].std(axis=0, ddof=1) / math.sqrt(TAPES)
-    residuals = {u.state: Residual(100 * float(r), 100 * float(s)) for u, r, s in zip(problem.unknowns, residual, spread, strict=True)}
-    drift = (halves[0, :, 1] / halves[0, :, 0] - 1) * HALF_YEAR / (WINDOW / 2)
-    residuals[_WATCHED_LEVEL] = Residual(100 * float(drift.mean()), 100 * float(drift.std(ddof=1)) / math.sqrt(TAPES))
-    found = problem.values(x)
-    implied = {u.cause: _implied(model, u, found[u.cause], problem.usual[u.cause]) for u in problem.unknowns if u.cause}
-    slow_levels = {s: person.targets.get(s, problem.usual[s]) for s in problem.frozen} | {
-        u.state: found[u.state] for u in problem.unknowns if not u.cause
-    }
-    levels = tuple({**problem.levels[k], **slow_levels} for k in every)
-    settled = dataclasses.replace(person, parameters={**person.parameters, **{name: i.value for name, i in implied.items()}})
-    return Settled(settled, levels, implied, residuals, rounds, day.name)
+
+
+def _is_noise(corrections: Array) -> bool:
+    """Whether the mean of corrections (n, unknowns) is small, or no more than they scatter."""
+    error = corrections.std(axis=0, ddof=1) / math.sqrt(len(corrections))
+    return bool((np.abs(corrections.mean(axis=0)) < NEAR + NOISE * error).all())
 
 
 def _limited(step: Array, limit: float) -> Array:

@@ -11,9 +11,3 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
     """An independent generator for (seed, names), the same on every machine and in every process."""
     digest = hashlib.sha256("/".join([str(seed), *map(str, names)]).encode()).digest()
     return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
-
-
-def lognormal(generator: np.random.Generator, cv: float) -> float:
-    """A lognormal draw of mean 1 and coefficient of variation `cv`."""
-    s = float(np.sqrt(np.log1p(cv * cv)))
-    return float(np.exp(generator.normal(-s * s / 2, s)))

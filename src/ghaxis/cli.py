@@ -20,6 +20,7 @@ from typer.exceptions import TyperException
 
 from ghaxis import reading, units
 from ghaxis.errors import GhaxisError, InputError, LibraryError, Mistake, nearest
+from ghaxis.keeping import Kept
 from ghaxis.model import Model
 from ghaxis.people import Person
 from ghaxis.reading.records import Library
@@ -62,7 +63,7 @@ def main() -> None:
         _err.print(f"ghaxis: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(2)
     if code == _INTERRUPTED:
-        _err.print("interrupted; no file was left half written")
+        _err.print("interrupted; no file was left half written, and the same command goes on with what was done")
     sys.exit(code or 0)
 
 
@@ -214,8 +215,8 @@ def _score(names: list[str], use: str | None, people: int, seed: int, engine: st
     if people < 1:
         raise InputError(f"--people {people}: at least one person")
     _writable(plot, _FIGURES, "--plot")
-    with _progress("settling and simulating", as_json) as progress:
-        board = score(Model.load(), names, use=use, people=people, seed=seed, engine=engine, progress=progress)
+    with Kept() as keep, _progress("settling and simulating", as_json) as progress:
+        board = score(Model.load(), names, use=use, people=people, seed=seed, engine=engine, progress=progress, keep=keep)
     if plot:
         from ghaxis.report import figures
 

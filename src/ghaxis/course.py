@@ -92,20 +92,30 @@ def breaks(model: Model, course: Course, end: float) -> Breaks:
 
 def batch(model: Model, runner: Compiled, courses: Sequence[Course], end: float, times: np.ndarray, windows: np.ndarray) -> Batch:
     """The courses as one batch over [0, end] (inner hours)."""
+    lanes = [(c.person.parameters, c.initial, breaks(model, c, end)) for c in courses]
+    return lane_batch(model, runner, lanes, 0.0, end, times, windows)
+
+
+Lane = tuple[Mapping[str, float], Mapping[str, float], Breaks]  # parameters and initial levels by name, and what comes from outside
+
+
+def lane_batch(
+    model: Model, runner: Compiled, lanes: Sequence[Lane], start: float, end: float, times: np.ndarray, windows: np.ndarray
+) -> Batch:
+    """Lanes as one batch over [start, end]: what a lane does not say is as in the model's text."""
     available = set(runner.parameter_names)
-    given = [{**c.person.parameters} for c in courses]
-    names = tuple(sorted({name for g in given for name in g if name in available}))
+    names = tuple(sorted({name for given, _, _ in lanes for name in given if name in available}))
     default = {name: _default(model, name) for name in names}
-    states = tuple(s for s in runner.state_names if any(s in c.initial for c in courses))
+    states = tuple(s for s in runner.state_names if any(s in initial for _, initial, _ in lanes))
     own = dict(zip(runner.state_names, runner.initial(), strict=True))
     return Batch(
-        start=0.0,
+        start=start,
         end=float(end),
         parameter_names=names,
-        parameters=np.array([[g.get(n, default[n]) for n in names] for g in given], dtype=float).reshape(len(courses), len(names)),
+        parameters=np.array([[g.get(n, default[n]) for n in names] for g, _, _ in lanes], dtype=float).reshape(len(lanes), len(names)),
         state_names=states,
-        initial=np.array([[c.initial.get(s, own[s]) for s in states] for c in courses], dtype=float).reshape(len(courses), len(states)),
-        breaks=tuple(breaks(model, c, end) for c in courses),
+        initial=np.array([[i.get(s, own[s]) for s in states] for _, i, _ in lanes], dtype=float).reshape(len(lanes), len(states)),
+        breaks=tuple(b for _, _, b in lanes),
         times=np.asarray(times, dtype=float),
         windows=np.asarray(windows, dtype=float).reshape(-1, 2),
     )
@@ -118,13 +128,14 @@ def _default(model: Model, name: str) -> float:
         return float("nan")
 
 
-def demand(answer: Answer, runner: Compiled, courses: Sequence[Course]) -> Answer:
-    """The answer, or a SimulationError that names the first person who failed."""
+def failures(answer: Answer, runner: Compiled, courses: Sequence[Course]) -> dict[int, SimulationError]:
+    """Who failed, by lane: person, hours after the start, state, and the last good levels."""
+    found = {}
     for failure in answer.failures:
         course = courses[failure.lane]
         last = dict(zip(runner.state_names, failure.last, strict=False))
         where = f"{course.who or 'person'} failed at {failure.time - course.zero:.2f} h after the start" + (
             f" in {failure.state}" if failure.state else ""
         )
-        raise SimulationError(f"{where}: {failure.reason}", course.who, failure.time, failure.state, last)
-    return answer
+        found[failure.lane] = SimulationError(f"{where}: {failure.reason}", course.who, failure.time, failure.state, last)
+    return found

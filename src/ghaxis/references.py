@@ -17,7 +17,7 @@ from ghaxis.simulation import Request, simulate_many
 from ghaxis.treatment import Protocol
 
 ALLOWED = 0.02
-_DAYS, _TAPES, _EVERY = 14, 8, 0.25
+_DAYS, _TAPES, _EVERY = 56, 8, 0.25
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Reference:
 
 
 def computed(model: Model, engine: str = "auto") -> list[Reference]:
-    """Every number of role `reference of X` with the mean of X over 14 days and 8 tapes of the settled reference man."""
+    """Every number of role `reference of X` with the mean of X over 8 weeks and 8 tapes of the settled reference man."""
     wanted = {name: d for name, d in model.with_role("reference").items() if d.role_of in model.names}
     watch = tuple(dict.fromkeys(d.role_of for d in wanted.values()))
     times = tuple(float(t) for t in np.arange(0.0, 24.0 * _DAYS + _EVERY / 2, _EVERY))

@@ -14,12 +14,13 @@ import pandas
 import xarray
 
 from ghaxis import units
-from ghaxis.baseline import Settled, settle
-from ghaxis.course import Course, batch, compiled, demand, tolerances
+from ghaxis.baseline import Settled, settle_many
+from ghaxis.course import TOLERANCES, Course, batch, compiled, failures, tolerances
 from ghaxis.engine.contract import Array
-from ghaxis.errors import InputError, nearest
+from ghaxis.errors import GhaxisError, InputError, nearest
+from ghaxis.keeping import Kept
 from ghaxis.model import Model
-from ghaxis.people import Person
+from ghaxis.people import Person, Resolved
 from ghaxis.reading.records import DayRecord
 from ghaxis.treatment import Path, Protocol
 
@@ -165,32 +166,65 @@ def simulate_many(
     engine: str = "auto",
     progress: Callable[[int, int], None] | None = None,
     workers: int | None = None,
+    keep: Kept | None = None,
 ) -> list[Result]:
     """Simulate many courses as lanes; one Result for each request, in order.
 
-    `progress(done, all)` counts persons brought to rest and courses simulated.
+    `progress(done, all)` counts persons brought to rest and courses simulated. Raises the first failure (see `attempt_many`).
+    """
+    results: list[Result] = []
+    for result in attempt_many(model, requests, engine, progress, workers, keep):
+        if isinstance(result, GhaxisError):
+            raise result
+        results.append(result)
+    return results
+
+
+def attempt_many(
+    model: Model,
+    requests: Sequence[Request],
+    engine: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+    workers: int | None = None,
+    keep: Kept | None = None,
+) -> list[Result | GhaxisError]:
+    """`simulate_many` in which a failure costs one person: the error of who cannot exist or be simulated stands in place of a Result.
+
+    Blocks found in `keep` are not simulated again. Raises InputError for what nobody could be simulated with (unknown quantities,
+    therapies, days).
     """
     watch = tuple(dict.fromkeys(name for r in requests for name in r.watch))
     equipped = model.with_therapies(sorted({t for r in requests for t in r.protocol.therapies} | set(model.therapies)))
     _known(equipped, watch)
     runner = compiled(engine, equipped.sbml, watch)
-    done = len({(r.person, r.day) for r in requests if r.settled})
-    steps = done + len(requests)
-    courses, settled = _courses(model, requests, engine, lambda known: progress(known, steps) if progress else None)
-    results: list[Result | None] = [None] * len(requests)
+    resting = len({(r.person, r.day) for r in requests if r.settled})
+    steps = resting + len(requests)
+    at_rest = _at_rest(model, requests, engine, lambda done: progress(done, steps) if progress else None)
+    courses = [_course(model, r, found, engine) for r, found in zip(requests, at_rest, strict=True)]
+    results: list[Result | GhaxisError | None] = [c if isinstance(c, GhaxisError) else None for c in courses]
     groups: dict[tuple[float, float], list[int]] = {}
-    for k, r in enumerate(requests):
-        groups.setdefault((_end(r, courses[k]), courses[k].zero), []).append(k)
+    for k, (r, c) in enumerate(zip(requests, courses, strict=True)):
+        if isinstance(c, Course):
+            groups.setdefault((_end(r, c), c.zero), []).append(k)
+    done = resting + len(requests) - sum(len(members) for members in groups.values())
     for (end, zero), members in groups.items():
         for first in range(0, len(members), _BLOCK):
             block = members[first : first + _BLOCK]
             grid = np.unique(np.concatenate([np.asarray(requests[k].times) + zero for k in block]))
-            lanes = [courses[k] for k in block]
-            answer = demand(
-                runner.run(batch(equipped, runner, lanes, end, grid, np.empty((0, 2))), tolerances(runner), workers), runner, lanes
-            )
+            lanes = [c for k in block if isinstance(c := courses[k], Course)]
+            inner = [(sorted(c.person.parameters.items()), sorted(c.initial.items())) for c in lanes]
+            asked = [requests[k] for k in block]
+            key = (equipped.hash, runner.name, runner.version, tolerances(runner), watch, grid, asked, inner)
+            values, failed = keep.get(*key) if keep else None, {}
+            if values is None:
+                answer = runner.run(batch(equipped, runner, lanes, end, grid, np.empty((0, 2))), tolerances(runner), workers)
+                values, failed = answer.values, failures(answer, runner, lanes)
+                if keep and not failed:
+                    keep.put(values, *key)
             for row, k in enumerate(block):
-                results[k] = _result(equipped, requests[k], courses[k], settled[k], grid, answer.values[row], watch, engine, runner.name)
+                settled = at_rest[k]
+                assert settled is None or isinstance(settled, Settled)
+                results[k] = failed.get(row) or _result(equipped, requests[k], lanes[row], settled, grid, values[row], watch, runner.name)
             done += len(block)
             if progress:
                 progress(done, steps)
@@ -213,29 +247,39 @@ def _known(model: Model, watch: Sequence[str]) -> None:
         raise InputError(f"the model has no quantity {hints}")
 
 
-def _courses(
-    model: Model, requests: Sequence[Request], engine: str, tell: Callable[[int], None]
-) -> tuple[list[Course], list[Settled | None]]:
-    courses: list[Course] = []
-    settled: list[Settled | None] = []
-    known: dict[tuple[Person, str], Settled] = {}
+def _at_rest(model: Model, requests: Sequence[Request], engine: str, tell: Callable[[int], None]) -> list[Settled | GhaxisError | None]:
+    """Everyone's settled state (None where none is asked for): of the model without therapies, so that all trials share it."""
+    bare = model.released().with_therapies(())
+    wanted: dict[str, dict[Person, Resolved | GhaxisError]] = {}
     for r in requests:
-        day = _day(model, r.day)
-        resolved = r.person.resolve(model)
-        at_rest = None
-        if r.settled:
-            key = (r.person, r.day)
-            if key not in known:
-                tell(len(known))
-                known[key] = settle(model.released(), resolved, day, engine)
-            at_rest = known[key]
-        start: Mapping[str, float] = at_rest.start(r.noise) if at_rest else resolved.targets
-        paths = _held_paths(model, r, engine)
-        person = at_rest.person if at_rest else resolved
-        begin = units.clock(r.begin, "begin") + (r.run_in if not r.settled else 0.0)
-        courses.append(Course(r.person.name, person, r.protocol, day, r.noise, begin, start, paths))
-        settled.append(at_rest)
-    return courses, settled
+        if r.settled and r.person not in (persons := wanted.setdefault(r.day, {})):
+            try:
+                persons[r.person] = r.person.resolve(model)
+            except GhaxisError as error:
+                persons[r.person] = error
+    found: dict[tuple[Person, str], Settled | GhaxisError] = {}
+    for name, persons in wanted.items():
+        day = _day(model, name)
+        told = {person: one for person, one in persons.items() if isinstance(one, Resolved)}
+        before = len(found)
+
+        def count(done: int, before: int = before) -> None:
+            tell(before + done)
+
+        settled = settle_many(bare, list(told.values()), day, engine, tell=count)
+        found |= {(person, name): one for person, one in persons.items() if isinstance(one, GhaxisError)}
+        found |= {(person, name): one for person, one in zip(told, settled, strict=True)}
+    return [found[r.person, r.day] if r.settled else None for r in requests]
+
+
+def _course(model: Model, r: Request, at_rest: Settled | GhaxisError | None, engine: str) -> Course | GhaxisError:
+    if isinstance(at_rest, GhaxisError):
+        return at_rest
+    day = _day(model, r.day)
+    person = at_rest.person if at_rest else r.person.resolve(model)
+    start: Mapping[str, float] = at_rest.start(r.noise) if at_rest else person.targets
+    begin = units.clock(r.begin, "begin") + (r.run_in if not r.settled else 0.0)
+    return Course(r.person.name, person, r.protocol, day, r.noise, begin, start, _held_paths(model, r, engine))
 
 
 def _held_paths(model: Model, request: Request, engine: str) -> tuple[Path, ...]:
@@ -272,7 +316,6 @@ def _result(
     grid: Array,
     values: Array,
     watch: tuple[str, ...],
-    engine: str,
     used: str,
 ) -> Result:
     times = np.asarray(request.times)
@@ -284,7 +327,7 @@ def _result(
         "ghaxis": version("ghaxis"),
         "model": model.hash,
         "engine": used,
-        "tolerances": dataclasses.asdict(tolerances(compiled(engine, model.sbml, watch))),
+        "tolerances": dataclasses.asdict(TOLERANCES[used]),
         "noise": request.noise,
         "day": request.day,
         "begin": request.begin,

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from ghaxis import measure as rules
 from ghaxis import units
-from ghaxis.errors import InputError, nearest
+from ghaxis.errors import DomainError, GhaxisError, InputError, SimulationError, nearest
 from ghaxis.evidence import Finding, Study
+from ghaxis.keeping import Kept
 from ghaxis.model import Model
 from ghaxis.people import Person, Population
 from ghaxis.reading.records import Library, MeasureRecord, PeopleRecord, Place, StudyRecord
-from ghaxis.simulation import Request, Result, simulate_many
+from ghaxis.simulation import Request, Result, attempt_many
 from ghaxis.treatment import Protocol
 
 Array = NDArray[np.float64]
@@ -74,11 +75,12 @@ class Difference:
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """Readings of a trial, each (persons, tapes) in its measure's unit."""
+    """Readings of a trial, each (persons, tapes) in its measure's unit; `left_out` says who could not take part, and why."""
 
     arms: Mapping[str, Arm]
     measures: Mapping[str, MeasureRecord]
     readings: Mapping[Ask, Array]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, arm: str, measure: str, at: float | str, window: str | None = None) -> Array:
         """One reading (persons, tapes). Raises InputError for what the trial did not read."""
@@ -112,7 +114,12 @@ class Outcomes:
 
     def join(self, other: Outcomes) -> Outcomes:
         """The outcomes of both."""
-        return Outcomes({**self.arms, **other.arms}, {**self.measures, **other.measures}, {**self.readings, **other.readings})
+        return Outcomes(
+            {**self.arms, **other.arms},
+            {**self.measures, **other.measures},
+            {**self.readings, **other.readings},
+            {**self.left_out, **other.left_out},
+        )
 
 
 @dataclass(frozen=True)
@@ -161,10 +168,12 @@ class Trial:
         progress: Callable[[int, int], None] | None = None,
         watch: Sequence[str] = (),
         workers: int | None = None,
+        keep: Kept | None = None,
     ) -> Outcomes:
-        """Simulate all arms. `watch` adds quantities, so that trials of one set share a compiled model.
+        """Simulate all arms. `watch` adds quantities, so that trials of one set share a compiled model; `keep` holds finished blocks.
 
-        Raises what `simulate_many` raises, and InputError for an unknown measure or group.
+        Of a group of several, who cannot exist or be simulated in one arm is left out of all (`Outcomes.left_out`). Raises what
+        `simulate_many` raises, where nobody is left, and InputError for an unknown measure or group.
         """
         arms = {name: arm if isinstance(arm, Arm) else Arm(arm) for name, arm in self.arms.items()}
         groups = {name: tuple(g.persons()) if isinstance(g, Population) else tuple(g) for name, g in self._groups().items()}
@@ -184,9 +193,14 @@ class Trial:
             )
             lanes[name] = range(len(requests), len(requests) + len(mine))
             requests += mine
-        results = simulate_many(model, requests, engine, progress, workers)
-        read = {ask: self._read([results[k] for k in lanes[ask.arm]], records[ask.measure], ask) for ask in self.readings}
-        return Outcomes(arms, records, read)
+        results = attempt_many(model, requests, engine, progress, workers, keep)
+        left_out = _left_out(requests, results, groups, arms)
+        simulated = {
+            name: [r for k in span if requests[k].person not in left_out and not isinstance(r := results[k], GhaxisError)]
+            for name, span in lanes.items()
+        }
+        read = {ask: self._read(simulated[ask.arm], records[ask.measure], ask) for ask in self.readings}
+        return Outcomes(arms, records, read, {str(person): str(error) for person, error in left_out.items()})
 
     def _request(self, person: Person, arm: Arm, times: tuple[float, ...], watch: tuple[str, ...], tape: int) -> Request:
         if self.parts:
@@ -202,6 +216,26 @@ class Trial:
 
     def _read(self, results: Sequence[Result], record: MeasureRecord, ask: Ask) -> Array:
         return np.array([rules.measure(result, record, ask.at, ask.window) for result in results]).reshape(-1, self.tapes)
+
+
+def _left_out(
+    requests: Sequence[Request],
+    results: Sequence[Result | GhaxisError],
+    groups: Mapping[str, Sequence[Person]],
+    arms: Mapping[str, Arm],
+) -> dict[Person, GhaxisError]:
+    """Persons of groups of several who failed in any arm; what fails in all of a group, or concerns what was asked, is raised."""
+    found: dict[Person, GhaxisError] = {}
+    for request, result in zip(requests, results, strict=True):
+        if isinstance(result, GhaxisError):
+            if not isinstance(result, DomainError | SimulationError):
+                raise result
+            found.setdefault(request.person, result)
+    for group in {arm.who for arm in arms.values()}:
+        lost = [found[person] for person in groups[group] if person in found]
+        if lost and len(lost) == len(groups[group]):
+            raise lost[0]
+    return found
 
 
 def measure_named(name: str, model: Model) -> MeasureRecord:

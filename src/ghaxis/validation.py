@@ -18,6 +18,7 @@ import numpy as np
 
 from ghaxis.errors import GhaxisError
 from ghaxis.evidence import Finding, References, Study, Unreadable, all_findings, find_studies
+from ghaxis.keeping import Kept
 from ghaxis.measure import watched
 from ghaxis.model import Model
 from ghaxis.reading.records import Library, StudyRecord
@@ -74,12 +75,13 @@ def validate(
     engine: str = "auto",
     progress: Callable[[int, int], None] | None = None,
     workers: int | None = None,
+    keep: Kept | None = None,
 ) -> Scoreboard:
     """Score the model on studies by name, file, folder or record (all of the library by default), those of `use` only where given.
 
     `people` are persons in each group (1: the typical one), each on `tapes` noise tapes (three for the typical person, else one). Whatever
     cannot be run stands under `skipped` with its reason and stops nothing. `progress(done, all)` counts studies; of a single one, its
-    persons and courses. Raises InputError for a name that is no study.
+    persons and courses. `keep` holds finished blocks, so that an interrupted run goes on. Raises InputError for a name that is no study.
     """
     asked = [studies] if isinstance(studies, str | Path | StudyRecord) else list(studies)
     records, skipped = find_studies(model.library, asked)
@@ -96,7 +98,9 @@ def validate(
             progress(done, len(every))
         skipped += study.unreadable
         whole = () if study.record.parts else watch
-        outcomes, failures = _outcomes(equipped, study, people, tapes or (3 if people == 1 else 1), seed, engine, whole, workers, inside)
+        outcomes, failures = _outcomes(
+            equipped, study, people, tapes or (3 if people == 1 else 1), seed, engine, whole, workers, inside, keep
+        )
         skipped += failures
         failed = {f.id for f in failures}
         predictions, unread = predict([f for f in study.findings if f.id not in failed], outcomes)
@@ -135,6 +139,7 @@ def _outcomes(
     watch: Sequence[str],
     workers: int | None,
     progress: Callable[[int, int], None] | None = None,
+    keep: Kept | None = None,
 ) -> tuple[Outcomes, list[Unreadable]]:
     """All arms of a study at once; where that fails, arm by arm, so that one bad arm costs only its own findings."""
     reasons: dict[str, str] = {}
@@ -154,11 +159,11 @@ def _outcomes(
     if good.findings:
         trial = Trial.of(good, people, tapes, seed, model.library)
         try:
-            found = trial.run(model, engine, progress, watch=watch, workers=workers)
+            found = trial.run(model, engine, progress, watch=watch, workers=workers, keep=keep)
         except GhaxisError:
             for arm in trial.arms:
                 try:
-                    found = found.join(trial.only(arm).run(model, engine, progress, watch=watch, workers=workers))
+                    found = found.join(trial.only(arm).run(model, engine, progress, watch=watch, workers=workers, keep=keep))
                 except GhaxisError as error:
                     reasons[arm] = str(error)
     broken = [(finding, arm) for finding in study.findings for arm in [next((a for a, _ in finding.tokens if a in reasons), None)] if arm]

@@ -6,7 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from ghaxis.chance import lognormal, stream
+from ghaxis import units
+from ghaxis.chance import stream
+from ghaxis.reading import read_library
+from ghaxis.treatment import noise_paths
 
 
 def test_a_stream_is_the_same_in_every_process() -> None:
@@ -21,10 +24,19 @@ def test_each_name_has_its_own_stream() -> None:
     assert len(set(first)) == len(names)
 
 
-@pytest.mark.parametrize("cv", [0.1, 0.4, 1.0])
-def test_a_lognormal_has_mean_one_and_its_spread(cv: float) -> None:
-    generator = stream(1, "lognormal", str(cv))
-    drawn = np.array([lognormal(generator, cv) for _ in range(40_000)])
-    assert drawn.min() > 0
-    assert drawn.mean() == pytest.approx(1.0, abs=4 * cv / 200)
-    assert drawn.std() == pytest.approx(cv, rel=0.1)
+def test_noise_is_lognormal_around_one_at_the_stated_pace() -> None:
+    day = read_library().days["ordinary"]
+    (noise,) = day.noise
+    paths = noise_paths(day, stream(1, "lognormal"), 0.0, 40_000 * units.hours(noise.gap))
+    for name, cv in noise.cvs.items():
+        drawn = np.array([p.value for p in paths if p.name == name])
+        assert len(drawn) == pytest.approx(40_000, rel=0.02)
+        assert drawn.min() > 0
+        assert drawn.mean() == pytest.approx(1.0, abs=4 * cv / 200)
+        assert drawn.std() == pytest.approx(cv, rel=0.1)
+
+
+def test_a_longer_tape_begins_with_the_shorter_one() -> None:
+    day = read_library().days["ordinary"]
+    short, long = (noise_paths(day, stream(3, "tape"), 0.0, end) for end in (100.0, 1000.0))
+    assert long[: len(short)] == short

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
@@ -11,9 +12,12 @@ import pytest
 import xarray
 
 import ghaxis as gx
+from ghaxis import simulation
 from ghaxis.errors import InputError, SimulationError
+from ghaxis.keeping import Kept
 from ghaxis.model import Model
-from ghaxis.simulation import Curve, Result
+from ghaxis.people import Person
+from ghaxis.simulation import Curve, Request, Result, simulate_many
 from ghaxis.treatment import Protocol
 
 
@@ -131,3 +135,34 @@ def test_a_solver_that_gives_up_names_person_time_and_state(equipped: Model) -> 
         )  # fmt: skip
     assert caught.value.person == "anna"
     assert len(caught.value.last) > 100
+
+
+def test_a_run_goes_on_with_what_is_kept(equipped: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed after the first block, the second call simulates the second block only, and says the same as a call that was never cut."""
+    monkeypatch.setattr(simulation, "_BLOCK", 2)
+    requests = [Request(Person(name=f"p{k}"), Protocol.nothing(), (0.0, 24.0), ("IGF1", "VAT"), settled=False) for k in range(4)]
+    whole = simulate_many(equipped, requests)
+
+    class KilledError(Exception):
+        pass
+
+    def kill(done: int, all_: int) -> None:
+        if done == 2:
+            raise KilledError
+
+    with pytest.raises(KilledError), Kept(tmp_path) as keep:
+        simulate_many(equipped, requests, progress=kill, keep=keep)
+    assert len(list(tmp_path.iterdir())) == 1
+    seen: list[int] = []
+    packed = simulation.batch
+
+    def counted(model: Model, runner: Any, lanes: Any, *rest: Any) -> Any:
+        seen.append(len(lanes))
+        return packed(model, runner, lanes, *rest)
+
+    monkeypatch.setattr(simulation, "batch", counted)
+    with Kept(tmp_path) as keep:
+        again = simulate_many(equipped, requests, keep=keep)
+    assert seen == [2]
+    assert all((a.values == b.values).all() for a, b in zip(whole, again, strict=True))
+    assert not list(tmp_path.iterdir())

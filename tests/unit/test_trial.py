@@ -46,10 +46,11 @@ class FakeModel:
 
 @dataclass(frozen=True)
 class FakeProtocol:
-    """Raises IGF-1 by `gain` over 100 h; `breaks` makes the solver give up."""
+    """Raises IGF-1 by `gain` over 100 h; `breaks` makes the solver give up, but for those it `spares`."""
 
     gain: float = 0.0
     breaks: bool = False
+    spares: tuple = ()
     therapies: tuple = ()
 
 
@@ -77,14 +78,14 @@ def asked(monkeypatch):
     """Requests that reach the simulation."""
     seen = []
 
-    def simulate_many(model, requests, engine="auto", progress=None, workers=None):
+    def attempt_many(model, requests, engine="auto", progress=None, workers=None, keep=None):
         seen.append(list(requests))
-        for r in requests:
-            if r.protocol.breaks:
-                raise SimulationError("the solver gave up", r.person.name)
-        return [FakeResult(r) for r in requests]
+        fails = [r.protocol.breaks and r.person.name not in r.protocol.spares for r in requests]
+        return [
+            SimulationError("the solver gave up", r.person.name) if bad else FakeResult(r) for r, bad in zip(requests, fails, strict=True)
+        ]
 
-    monkeypatch.setattr(trials, "simulate_many", simulate_many)
+    monkeypatch.setattr(trials, "attempt_many", attempt_many)
     return seen
 
 
@@ -116,6 +117,16 @@ def test_differences_are_paired(asked):
     assert found.high - found.low == pytest.approx(2 * 1.96 * 0.5 * spread / 5**0.5)
     at_once = outcomes.difference("IGF1_total", 0.0)
     assert (at_once.value, at_once.low, at_once.high) == (0.0, 0.0, 0.0)
+
+
+def test_who_fails_in_one_arm_is_left_out_of_all(asked):
+    arms = {"drug": FakeProtocol(0.5, breaks=True, spares=("p0", "p1", "p4")), "placebo": FakeProtocol()}
+    outcomes = trials.Trial(PEOPLE, arms, measures=("VAT",), visits=("0 h",)).run(FakeModel())
+    assert outcomes.of("drug", "VAT", 0.0).shape == outcomes.of("placebo", "VAT", 0.0).shape == (3, 1)
+    assert [name.split(",")[0] for name in outcomes.left_out] == ["p2", "p3"]
+    assert set(outcomes.left_out.values()) == {"the solver gave up"}
+    with pytest.raises(SimulationError):
+        trials.Trial(PEOPLE[2:4], arms, measures=("VAT",), visits=("0 h",)).run(FakeModel())
 
 
 def test_a_quantity_of_the_model_is_a_measure_too(asked):

@@ -103,6 +103,10 @@ class Compiled(Protocol):
         """The engine's name."""
 
     @property
+    def version(self) -> str:
+        """The engine's own text or release: with the model, all that numbers depend on."""
+
+    @property
     def state_names(self) -> tuple[str, ...]:
         """States, in the order of `Answer.final`."""
 

@@ -122,6 +122,11 @@ class OwnModel:
     name: str = field(default="own", init=False)
 
     @property
+    def version(self) -> str:
+        """Of the engine's text and method."""
+        return f"{self.method} {_version()[:16]}"
+
+    @property
     def state_names(self) -> tuple[str, ...]:
         """All states, in the order of `Answer.final`."""
         return self.system.states

@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 
 import numpy as np
 import roadrunner
@@ -129,6 +130,11 @@ class RefereeModel:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_symbols", _read(self.sbml))
+
+    @property
+    def version(self) -> str:
+        """The release of libRoadRunner."""
+        return version("libroadrunner")
 
     @property
     def state_names(self) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from ghaxis import units
-from ghaxis.chance import lognormal
 from ghaxis.reading.records import DayRecord
 from ghaxis.treatment.schedule import Path
+
+_PORTION = 64  # moments of a noise tape drawn at once
 
 
 def day_paths(record: DayRecord, start: float, end: float) -> tuple[Path, ...]:
@@ -45,10 +46,17 @@ def noise_paths(record: DayRecord, generator: np.random.Generator, start: float,
     """
     found: list[Path] = []
     for noise, own in zip(record.noise, generator.spawn(len(record.noise)), strict=True):
-        time, gap = start, units.hours(noise.gap, "gap")
-        while True:
-            time += gap * float(own.gamma(noise.shape, 1 / noise.shape))
-            if time >= end:
-                break
-            found += [Path(time, name, lognormal(own, noise.cvs[name])) for name in sorted(noise.cvs)]
-    return tuple(sorted(found))
+        moments, draws = own.spawn(2)
+        gap, names = units.hours(noise.gap, "gap"), sorted(noise.cvs)
+        times = np.empty(0)
+        while not len(times) or times[-1] < end:  # in equal portions: what is drawn first does not depend on the end
+            times = np.append(
+                times, (times[-1] if len(times) else start) + np.cumsum(gap * moments.gamma(noise.shape, 1 / noise.shape, _PORTION))
+            )
+        times = times[times < end]
+        spread = np.array([math.sqrt(math.log1p(noise.cvs[name] ** 2)) for name in names])
+        values = np.exp(draws.standard_normal((len(times), len(names))) * spread - spread**2 / 2)  # lognormal, mean 1
+        found += [
+            Path(t, name, v) for t, row in zip(times.tolist(), values.tolist(), strict=True) for name, v in zip(names, row, strict=True)
+        ]
+    return tuple(found if len(record.noise) == 1 else sorted(found))
