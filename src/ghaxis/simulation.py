@@ -16,7 +16,7 @@ import xarray
 from ghaxis import units
 from ghaxis.baseline import Settled, settle
 from ghaxis.course import Course, batch, compiled, demand, tolerances
-from ghaxis.engine.contract import Array
+from ghaxis.engine.contract import Array, Batch
 from ghaxis.errors import InputError, nearest
 from ghaxis.model import Model
 from ghaxis.people import Person
@@ -171,8 +171,7 @@ def simulate_many(
     `progress(done, all)` counts persons brought to rest and courses simulated.
     """
     watch = tuple(dict.fromkeys(name for r in requests for name in r.watch))
-    equipped = model.with_therapies(sorted({t for r in requests for t in r.protocol.therapies} | set(model.therapies)))
-    _known(equipped, watch)
+    equipped = _equipped(model, requests, watch)
     runner = compiled(engine, equipped.sbml, watch)
     done = len({(r.person, r.day) for r in requests if r.settled})
     steps = done + len(requests)
@@ -197,6 +196,18 @@ def simulate_many(
     return [r for r in results if r is not None]
 
 
+def prepare(model: Model, request: Request, engine: str = "auto") -> tuple[Model, Batch, float]:
+    """A request as other machines run it: the model with its therapies, one lane, and the lane's time at the request's begin (hours).
+
+    The lane starts at midnight, one untreated day before; its one window is the time that the request asks about.
+    """
+    equipped = _equipped(model, [request], request.watch)
+    (course,), _ = _courses(model, [request], engine, lambda known: None)
+    end, asked = _end(request, course), np.asarray(request.times) + course.zero
+    runner = compiled(engine, equipped.sbml, request.watch)
+    return equipped, batch(equipped, runner, [course], end, asked, np.array([[asked.min(), end]])), course.zero
+
+
 def healthy_course(model: Model, request: Request, names: Sequence[str], engine: str = "auto", every: float = 0.25) -> dict[str, Curve]:
     """What the person's healthy self does to these quantities under the same protocol and tape: for needs held at `healthy`."""
     end = max(request.times)
@@ -204,6 +215,13 @@ def healthy_course(model: Model, request: Request, names: Sequence[str], engine:
     twin = dataclasses.replace(request, person=request.person.healthy(), watch=tuple(names), times=grid)
     result = simulate_many(model, [twin], engine)[0]
     return {name: result[name] for name in names}
+
+
+def _equipped(model: Model, requests: Sequence[Request], watch: Sequence[str]) -> Model:
+    """The model with everything that is given, if it has what is watched."""
+    equipped = model.with_therapies(sorted({t for r in requests for t in r.protocol.therapies} | set(model.therapies)))
+    _known(equipped, watch)
+    return equipped
 
 
 def _known(model: Model, watch: Sequence[str]) -> None:

@@ -84,10 +84,13 @@ class Kernel:
         """Bytes of the memory that 32 threads share."""
         return 8 * WARP * sum(self._sizes().values())
 
+    def needed(self) -> list[int]:
+        """The states that the watched symbols depend on, by place."""
+        return reads(self.layout.system.graph, [self.layout.system.symbols[name] for name in self.watched])
+
     def description(self) -> dict[str, object]:
         """What a driver must know, as JSON has it: names, defaults (None: a value must be given), the frame, the arrays of a block."""
         system = self.layout.system
-        needed = reads(system.graph, [system.symbols[name] for name in self.watched])
         return {
             "method": self.method,
             "tolerances": asdict(self.tolerances),
@@ -96,7 +99,7 @@ class Kernel:
             "states": dict(zip(system.states, system.initial, strict=True)),
             "parameters": {n: v if math.isfinite(v) else None for n, v in zip(system.parameters, system.defaults, strict=True)},
             "volumes": dict(system.volumes),
-            "needed": needed,
+            "needed": self.needed(),
             "frame": [{"name": name, "type": kind, "offset": 8 * k} for k, (name, kind) in enumerate(FRAME)],
             "block": self._sizes(),
             "memory_of_32_threads": self.memory(),
