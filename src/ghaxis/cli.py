@@ -133,9 +133,7 @@ def run(
     _writable(plot, _FIGURES, "--plot")
     _writable(save, _SAVED, "--save")
     kind = figures.panel_kind(end)
-    names = tuple(
-        dict.fromkeys([*_names(watch), *(figures.watch_for(kind) if plot or not watch else ())])
-    )
+    names = tuple(dict.fromkeys([*_names(watch), *(figures.watch_for(kind) if plot or not watch else ())]))
     step = _positive(every or (figures.every_for(kind) if plot else "1 h" if kind == "day" else "24 h"), "--every")
     times = tuple(float(k * step) for k in range(int(end / step + 1e-9) + 1))
     times = times if abs(times[-1] - end) < 1e-6 else (*times, end)

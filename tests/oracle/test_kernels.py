@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from machines import node, ptxas
 from small_models import PULSES, batch, breaks
 
 from ghaxis.assembly import to_sbml
@@ -52,8 +51,8 @@ def on_this_machine(kernel: Kernel, asked: Batch, fused: bool, tolerances: Toler
     return shared
 
 
-def in_node(folder: Path, *words: str) -> dict:
-    told = subprocess.run([node(), folder / "run.mjs", "--json", *words], capture_output=True, text=True, check=False)
+def in_node(node: str, folder: Path, *words: str) -> dict:
+    told = subprocess.run([node, folder / "run.mjs", "--json", *words], capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr
     return json.loads(told.stdout)
 
@@ -62,10 +61,10 @@ def columns(table: dict[str, list[float]], names: tuple[str, ...]) -> np.ndarray
     return np.array([table[name] for name in names], dtype=float).T
 
 
-def test_webassembly_gives_the_bits_of_the_host(day, tmp_path, capsys):
+def test_webassembly_gives_the_bits_of_the_host(day, node, tmp_path, capsys):
     kernel, sbml, asked = day
     write_kernel(MODEL, REQUEST, tmp_path)
-    found = in_node(tmp_path)
+    found = in_node(node, tmp_path)
     states = kernel.layout.system.states
     mine = columns(found["values"], WATCHED), columns(found["means"], WATCHED), columns(found["final"], states)
     plain = on_this_machine(kernel, asked, fused=False)
@@ -118,14 +117,14 @@ def test_a_thread_with_a_lane_of_its_own_gives_the_bits_of_a_lane(day):
 
 
 @pytest.mark.parametrize("processor", PROCESSORS)
-def test_ptx_is_taken_by_its_assembler(processor, day, tmp_path, capsys):
-    text = day[0].ptx(processor)
+def test_ptx_is_taken_by_its_assembler(processor, ptxas, tmp_path, capsys):
+    text = Kernel.of(MODEL.sbml, ("GH", "IGF1")).ptx(processor)
     assert f".target {processor}" in text
     assert text.count(".visible .entry run(") == 1
     assert not re.findall(r"\b(?:add|sub|mul)\.f64", text)  # without a rounding mode the assembler may fuse them
     source = tmp_path / "kernel.ptx"
     source.write_text(text)
-    command = [ptxas(), "-v", f"-arch={processor}", source, "-o", tmp_path / "kernel.cubin"]
+    command = [ptxas, "-v", f"-arch={processor}", source, "-o", tmp_path / "kernel.cubin"]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr
     assert (tmp_path / "kernel.cubin").stat().st_size
@@ -146,7 +145,7 @@ def folder_of(kernel: Kernel, folder: Path) -> Path:
     return folder
 
 
-def test_the_loader_orders_times_and_breakpoints_as_the_engine_does(tmp_path):
+def test_the_loader_orders_times_and_breakpoints_as_the_engine_does(node, tmp_path):
     watched = ("G", "slow", "A", "C", "ratio", "k_in")
     outside = breaks(
         paths=[(5.0, "x_in", 2.0), (5.0, "k_in", 0.1), (5.5, "x_in", 0.2), (12.0, "x_in", 1.0), (30.0, "k_in", 0.8)],
@@ -161,7 +160,7 @@ def test_the_loader_orders_times_and_breakpoints_as_the_engine_does(tmp_path):
     )
     kernel = Kernel.of(PULSES, watched)
     (tmp_path / "asked.json").write_text(json.dumps(lane(asked)))
-    found = in_node(folder_of(kernel, tmp_path), str(tmp_path / "asked.json"))
+    found = in_node(node, folder_of(kernel, tmp_path), str(tmp_path / "asked.json"))
     host = on_this_machine(kernel, asked, fused=False)
     assert (columns(found["values"], watched) == host.values()[0]).all()
     assert (columns(found["means"], watched) == host.means()[0]).all()
@@ -178,13 +177,13 @@ growth = 0;
 """
 
 
-def test_the_loader_says_what_went_wrong(tmp_path):
+def test_the_loader_says_what_went_wrong(node, tmp_path):
     kernel = Kernel.of(to_sbml(TEXT), ("drug",))
     folder_of(kernel, tmp_path)
 
     def run(**person):
         (tmp_path / "person.json").write_text(json.dumps(person))
-        told = subprocess.run([node(), tmp_path / "run.mjs", "--json"], capture_output=True, text=True, check=False)
+        told = subprocess.run([node, tmp_path / "run.mjs", "--json"], capture_output=True, text=True, check=False)
         return told.returncode, told.stderr, json.loads(told.stdout or "null")
 
     code, _, found = run(end=4, times=[0, 2, 4], impulses=[[2, "drug", 8]], windows=[[0, 2]])

@@ -27,6 +27,29 @@ from ghaxis.errors import InputError, nearest
 
 WARP = 32  # threads that step together
 PROCESSORS = ("sm_80", "sm_90")
+# What the frame's numbers and addresses are, beside the block's own arrays
+SHARED = {
+    "start, end": "hours",
+    "relative, absolute, largest": "tolerances, and the largest step (may be infinity)",
+    "people, times_count, edges_count, watched_count, needed_count": "how many there are",
+    "first_time, first_edge": "the first of times that is not before the start, the first of edges that is after it",
+    "log_room": "0",
+    "next": "(1) whole: 0; who begins next",
+    "levels": "(people, states)",
+    "given": "(people, parameters)",
+    "act_bounds": "(people + 1) whole: where everyone's breakpoints begin, and the end of the last one's",
+    "act_time, act_value": "(breakpoints + 1), sorted by time for each person, none before the start",
+    "act_where": "(breakpoints + 1) whole: the state to which the value is added, or -1 - the parameter that takes it",
+    "times, edges": "sorted, then infinity; edges are the ends of spans over which integrals are formed",
+    "used": "(edges + 2): 1 where the span before that edge is wanted, else 0",
+    "needed": "(needed + 1) whole: states that the watched symbols depend on (`needed` here)",
+    "values": "(people, times, watched): the watched symbols at the times",
+    "sums": "(people, edges, watched): their integrals over the span before each edge",
+    "final": "(people, states)",
+    "counts": "(people, 2): steps kept and rejected",
+    "outcome": "(people, 2) whole: 0, or one of `reasons` and the state",
+    "stopped": "(people): when a failed one stopped",
+}
 _ENTRY = """
 declare i32 @llvm.nvvm.read.ptx.sreg.ctaid.x()
 declare i32 @llvm.nvvm.read.ptx.sreg.ntid.x()
@@ -96,11 +119,12 @@ class Kernel:
             "tolerances": asdict(self.tolerances),
             "time_unit": "hours",
             "watched": list(self.watched),
-            "states": dict(zip(system.states, system.initial, strict=True)),
-            "parameters": {n: v if math.isfinite(v) else None for n, v in zip(system.parameters, system.defaults, strict=True)},
+            "states": _given(system.states, system.initial),
+            "parameters": _given(system.parameters, system.defaults),
             "volumes": dict(system.volumes),
             "needed": self.needed(),
             "frame": [{"name": name, "type": kind, "offset": 8 * k} for k, (name, kind) in enumerate(FRAME)],
+            "shared": SHARED,
             "block": self._sizes(),
             "memory_of_32_threads": self.memory(),
             "reasons": {str(k): text for k, text in REASONS.items()},
@@ -128,6 +152,11 @@ class Kernel:
             code.store(code.number("double", 1.0), code.at(arrays["floor"], i * shape.lanes))
         code.call("integrate", own)
         return code
+
+
+def _given(names: Sequence[str], values: Sequence[float]) -> dict[str, float | None]:
+    """Values by name, None where there is none."""
+    return {name: value if math.isfinite(value) else None for name, value in zip(names, values, strict=True)}
 
 
 def lane(batch: Batch, k: int = 0) -> dict[str, object]:
