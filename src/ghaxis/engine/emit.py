@@ -198,7 +198,7 @@ class ModelCode:
     @property
     def align(self) -> int:
         """Bytes that such a value is aligned to in memory."""
-        return 8 * self.shape.lanes
+        return 8 * self.shape.width
 
     def _body(self, code: Code, wanted: Sequence[int], hoisted: Mapping[int, int]) -> Body:
         def leaves(what: str, index: int) -> Value:
@@ -301,8 +301,8 @@ class ModelCode:
 def module(functions: Iterable[Code], *shapes: Shape) -> str:
     """One LLVM module of these functions."""
     declared = []
-    for shape in sorted(set(shapes), key=lambda s: s.lanes):
-        kind, suffix = shape.of("double"), "f64" if shape.lanes == 1 else f"v{shape.lanes}f64"
+    for width in sorted({shape.width for shape in shapes}):
+        kind, suffix = Shape(width).of("double"), "f64" if width == 1 else f"v{width}f64"
         declared += [f"declare {kind} @llvm.{d.format(suffix, kind, kind, kind)}" for d in _DECLARED]
     return "\n".join([*declared, ATTRIBUTES, "", *(f.text() for f in functions)])
 

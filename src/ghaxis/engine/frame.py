@@ -63,7 +63,7 @@ class Desk:
     @property
     def align(self) -> int:
         """Bytes that such a value is aligned to."""
-        return 8 * self.lanes
+        return 8 * self.shape.width
 
     @property
     def rows(self) -> int:
@@ -107,7 +107,7 @@ class Desk:
     @contextmanager
     def each(self, name: str) -> Iterator[Value]:
         """Every lane whose entry is 1."""
-        with loop(self.code, self.lanes) as lane, only_if(self.code.load(self.clock_at(name, lane), "double") > 0.5):
+        with loop(self.code, self.shape.width) as lane, only_if(self.code.load(self.clock_at(name, lane), "double") > 0.5):
             yield lane
 
 
@@ -135,7 +135,7 @@ class Walk:
     @property
     def align(self) -> int:
         """Bytes it is aligned to."""
-        return 8 * self.flat.lanes
+        return 8 * self.flat.width
 
     def get(self, base: Value, place: Value, offset: int = 0) -> Value:
         """What stands at a place of an array (that starts `offset` numbers on)."""

@@ -36,10 +36,14 @@ def _more(sofar: Value | None, weight: float, k: Value) -> Value:
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """Writes the integration of one model by one method, for blocks of one shape."""
+    """Writes the integration of one model by one method, for blocks of one shape.
+
+    `watch` is the function that works out what is watched: of this module by name, or (None) by its address in the frame.
+    """
 
     model: ModelCode
     method: Method
+    watch: str | None = None
 
     def functions(self) -> list[Code]:
         """Everything but the model's own functions; the one to call from outside is `integrate(frame)`."""
@@ -194,7 +198,7 @@ class Loop:
             level = fma(x, end, rest * code.load(code.at(y, place), desk.kind, desk.align))
             code.store(level, code.at(inside, place), desk.align)
         desk.keep(instant=instant)
-        code.call(desk.field("watch"), desk.clock_at("instant"), inside, *(desk.field(n) for n in ("p", "q", "seen")))
+        code.call(self.watch or desk.field("watch"), desk.clock_at("instant"), inside, *(desk.field(n) for n in ("p", "q", "seen")))
 
     def _observe(self) -> Code:
         """observe(frame): outputs at asked times, and integrals, within the steps kept just now (from `now` to `then`)."""
@@ -348,7 +352,7 @@ class Loop:
         """integrate(frame): people from start to end, one to a lane, until nobody is left."""
         code, desk = self._open("integrate", external=True)
         frame = code.argument("frame")
-        with loop(code, desk.lanes) as lane:
+        with loop(code, desk.shape.width) as lane:
             code.call("begin", frame, lane)
         code.call("start", frame)
         code.call("hoist", desk.field("p"), desk.field("q"))
@@ -405,7 +409,7 @@ class Loop:
         code, room = desk.code, desk.field("log_room")
         with only_if(room > 0):
             place = desk.field("log")
-            with loop(code, desk.lanes) as lane:
+            with loop(code, desk.shape.width) as lane:
                 person = code.emit("double", f"sitofp i64 {code.load(desk.pointer_at('person', lane), 'i64').name} to double")
                 alive = code.load(desk.clock_at("alive", lane), "double") > 0.5
                 code.store(when(alive, person, -1.0), code.at(code.at(place, 4 * desk.lanes), lane))

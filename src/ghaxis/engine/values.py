@@ -16,13 +16,19 @@ _COMPARE = {"<": ("olt", "slt"), "<=": ("ole", "sle"), ">": ("ogt", "sgt"), ">="
 
 @dataclass(frozen=True)
 class Shape:
-    """How many lanes a value has, and the LLVM types that follow."""
+    """How many lanes a block has, and the LLVM types that follow. `threads`: each lane has a thread of its own, and values are of one."""
 
     lanes: int
+    threads: bool = False
+
+    @property
+    def width(self) -> int:
+        """How many lanes a value holds."""
+        return 1 if self.threads else self.lanes
 
     def of(self, scalar: str) -> str:
         """The LLVM type of so many scalars."""
-        return scalar if self.lanes == 1 else f"<{self.lanes} x {scalar}>"
+        return scalar if self.width == 1 else f"<{self.width} x {scalar}>"
 
 
 @dataclass(frozen=True, eq=False)
