@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 .PHONY: measure demo test check validate golden docs all clean format
 
 demo: $(READY)  ## a published trial as a virtual trial: table and figure
-	$(BIN)/ghaxis trial falutz2007 --people 40 --plot out/falutz2007.png
+	$(BIN)/ghaxis trial falutz2007 --people 200 --plot out/falutz2007.png
 
 test: $(READY)  ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
