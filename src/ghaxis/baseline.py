@@ -16,7 +16,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
 import numpy as np
@@ -30,7 +30,7 @@ from ghaxis.errors import DomainError, GhaxisError, SimulationError
 from ghaxis.model import Model
 from ghaxis.people import Resolved
 from ghaxis.reading.records import DayRecord
-from ghaxis.treatment import Path, day_paths, noise_paths
+from ghaxis.treatment import day_paths, noise_draws
 
 TAPES = 8
 DAY = 24.0
@@ -46,8 +46,9 @@ ROUNDS = 4  # of these, at most
 HALF_YEAR = 26 * 168.0
 LIMIT = 1.0  # accepted drift, % per 26 weeks, beyond what noise explains
 NOISE = 3.0  # standard errors that noise explains: some ten states are looked at at once
+LONGEST = (MOVES[1] + 1) * STRIDE + STRIDE + ROUNDS * (WINDOW + DAY)  # hours of tape that a search may need
 CROWD = 48  # persons side by side, between two reports
-_FORMAT = 4  # of the cache
+_FORMAT = 5  # of the cache
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,10 @@ class Residual:
 
 @dataclass(frozen=True)
 class Settled:
-    """A person at rest: `person` with the implied causes among its parameters, and all levels at midnight, one set for each tape."""
+    """A person at rest: `person` with the implied causes among its parameters, and all levels at midnight (the mean over the tapes)."""
 
     person: Resolved
-    levels: tuple[Mapping[str, float], ...]
+    levels: Mapping[str, float]
     implied: Mapping[str, Implied]
     residuals: Mapping[str, Residual]
     rounds: int
@@ -89,10 +90,6 @@ class Settled:
     def accepted(self) -> bool:
         """Whether every drift is."""
         return all(r.accepted for r in self.residuals.values())
-
-    def start(self, tape: int | None) -> Mapping[str, float]:
-        """Levels to start a course on that tape from."""
-        return self.levels[(tape or 0) % len(self.levels)]
 
 
 @dataclass(frozen=True)
@@ -160,13 +157,14 @@ def _existing(found: Settled | GhaxisError) -> Settled | GhaxisError:
 
 @dataclass(frozen=True, eq=False)
 class _Field:
-    """The model with its slow states held, and the tapes on which everyone runs."""
+    """The model with its slow states held, and the days on which everyone runs."""
 
     model: Model
     day: DayRecord
     frozen: tuple[str, ...]
     usual: Mapping[str, float]
     runner: Compiled
+    days: dict[tuple[float, float], tuple[Array, list[str], Array]] = field(default_factory=dict)
 
     @staticmethod
     def of(model: Model, day: DayRecord, engine: str) -> _Field:
@@ -182,8 +180,10 @@ class _Field:
     def run(self, lanes: Sequence[tuple[_Seeker, Array, int]], start: float, window: tuple[float, float]) -> _Rates:
         """Everyone (seeker, unknowns, tape) from `start` to the end of the window, each from its last levels."""
         end = window[1]
-        tapes = {tape: self._breaks(tape, start, end) for tape in {tape for _, _, tape in lanes}}
-        asked = [(seeker.parameters(x), seeker.levels.get(tape, seeker.levels.get(0, {})), tapes[tape]) for seeker, x, tape in lanes]
+        asked = [
+            (seeker.parameters(x), seeker.levels.get(tape, seeker.levels.get(0, {})), self._breaks(seeker.tape(tape), start, end))
+            for seeker, x, tape in lanes
+        ]
         batch = lane_batch(self.model, self.runner, asked, start, end, np.empty(0), np.array([window]))
         answer = self.runner.run(batch, tolerances(self.runner))
         for failure in answer.failures:
@@ -194,14 +194,39 @@ class _Field:
             seeker.error = SimulationError(text, seeker.person.name, failure.time, failure.state, last)
         return _Rates(answer, self.runner.state_names)
 
-    def _breaks(self, tape: int, start: float, end: float) -> Breaks:
-        """The day's habits and the tape's noise on [start, end), with the levels that hold at `start`."""
-        noise = noise_paths(self.day, stream(10_000 + tape, "tape", "settle"), 0.0, end)
-        held = {p.name: Path(start, p.name, p.value) for p in noise if p.time <= start}
-        paths = sorted([*day_paths(self.day, start, end), *held.values(), *(p for p in noise if p.time > start)], key=lambda p: p.time)
-        paths = [p for p in paths if p.name in self.runner.parameter_names]
-        times, names, values = [p.time for p in paths], tuple(p.name for p in paths), [p.value for p in paths]
-        return Breaks(np.array(times), names, np.array(values), np.empty(0), (), np.empty(0))
+    def _breaks(self, noise: _Tape, start: float, end: float) -> Breaks:
+        """The day's habits and a tape's noise on [start, end), with the levels that hold at `start`."""
+        habits = self._habits(start, end)
+        times, names, values = noise.between(start, end)
+        when = np.concatenate([habits[0], times])
+        order = np.argsort(when, kind="stable")
+        both, what = habits[1] + names, np.concatenate([habits[2], values])
+        return Breaks(when[order], tuple(both[k] for k in order), what[order], np.empty(0), (), np.empty(0))
+
+    def _habits(self, start: float, end: float) -> tuple[Array, list[str], Array]:
+        if (start, end) not in self.days:
+            paths = [p for p in day_paths(self.day, start, end) if p.name in self.runner.parameter_names]
+            self.days[start, end] = np.array([p.time for p in paths]), [p.name for p in paths], np.array([p.value for p in paths])
+        return self.days[start, end]
+
+
+class _Tape:
+    """The noise of a whole search, drawn once."""
+
+    def __init__(self, field: _Field, seed: int, tape: int):
+        draws = noise_draws(field.day, stream(seed, "tape", "settle", tape), 0.0, LONGEST)
+        known = field.runner.parameter_names
+        self.draws = [(times, list(names), values) for times, names, values in draws if set(names) <= set(known)]
+
+    def between(self, start: float, end: float) -> tuple[Array, list[str], Array]:
+        """Times, names and values on [start, end); what held at `start` comes first."""
+        moments, names, values = [np.empty(0)], [], [np.empty(0)]
+        for times, inputs, drawn in self.draws:
+            first, last = max(int(np.searchsorted(times, start, side="right")) - 1, 0), int(np.searchsorted(times, end))
+            moments.append(np.repeat(np.maximum(times[first:last], start), len(inputs)))
+            names += inputs * (last - first)
+            values.append(drawn[first:last].ravel())
+        return np.concatenate(moments), names, np.concatenate(values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,12 +260,20 @@ class _Seeker:
         values = [person.parameters.get(u.cause, usual[u.cause]) if u.cause else usual[u.state] for u in self.unknowns]
         self.x = np.array([math.log(max(v, 1e-12)) if u.cause else v / u.scale for u, v in zip(self.unknowns, values, strict=True)])
         self.levels: dict[int, dict[str, float]] = {}
+        self.seed = int(_content(person)[:12], 16)  # persons who differ have tapes of their own
+        self.tapes: dict[int, _Tape] = {}
         self.inverse = np.empty((0, 0))
         self.lasting = np.ones(len(self.unknowns))  # of half a year's drift, what is left where a level is drawn back
         self.moves: list[Array] = []
         self.rates = np.empty((0, 0))
         self.rounds = 0
         self.error: GhaxisError | None = None
+
+    def tape(self, number: int) -> _Tape:
+        """One of the person's tapes."""
+        if number not in self.tapes:
+            self.tapes[number] = _Tape(self.field, self.seed, number)
+        return self.tapes[number]
 
     def values(self, x: Array) -> dict[str, float]:
         """The unknowns in the model's units, by name."""
@@ -290,7 +323,7 @@ class _Seeker:
         field, found = self.field, self.values(self.x)
         implied = {u.cause: _implied(field.model, u, found[u.cause], field.usual[u.cause]) for u in self.unknowns if u.cause}
         slow = self.held | {u.state: found[u.state] for u in self.unknowns if not u.cause}
-        levels = tuple({**self.levels[k], **slow} for k in range(TAPES))
+        levels = {name: float(np.mean([self.levels[k][name] for k in range(TAPES)])) for name in self.levels[0]} | slow
         person = dataclasses.replace(self.person, parameters={**self.person.parameters, **{name: i.value for name, i in implied.items()}})
         drifts = self.rates * self.lasting
         errors = drifts.std(axis=0, ddof=1) / math.sqrt(TAPES)
@@ -370,10 +403,15 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def _content(person: Resolved) -> str:
+    """A digest of all that the model is told about a person."""
+    what = [sorted(part.items()) for part in (person.parameters, person.targets, person.balances)]
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
 def _file(model: Model, person: Resolved, day: DayRecord) -> FilePath:
     habits = [(h.input, h.start, h.lasts, h.level) for h in day.habits] + [(dict(n.cvs), n.gap, n.shape) for n in day.noise]
-    what = [_FORMAT, model.hash, sorted(person.parameters.items()), sorted(person.targets.items()), sorted(person.balances.items()), habits]
-    key = hashlib.sha256(json.dumps(what, default=str).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([_FORMAT, model.hash, _content(person), habits], default=str).encode()).hexdigest()
     return FilePath(platformdirs.user_cache_dir("ghaxis")) / "settled" / f"{key}.json"
 
 
@@ -383,7 +421,7 @@ def _write(where: FilePath, settled: Settled) -> None:
     text = json.dumps(
         {
             "parameters": dict(settled.person.parameters),
-            "levels": [dict(level) for level in settled.levels],
+            "levels": dict(settled.levels),
             "implied": {k: dataclasses.asdict(v) for k, v in settled.implied.items()},
             "residuals": {k: dataclasses.asdict(v) for k, v in settled.residuals.items()},
             "rounds": settled.rounds,
@@ -402,7 +440,7 @@ def _read(where: FilePath, person: Resolved) -> Settled | None:
         found = json.loads(where.read_text())
         return Settled(
             dataclasses.replace(person, parameters=found["parameters"]),
-            tuple(found["levels"]),
+            found["levels"],
             {k: Implied(**v) for k, v in found["implied"].items()},
             {k: Residual(**v) for k, v in found["residuals"].items()},
             found["rounds"],

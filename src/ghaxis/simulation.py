@@ -298,7 +298,7 @@ def _course(model: Model, r: Request, at_rest: Settled | GhaxisError | None, eng
         return at_rest
     day = _day(model, r.day)
     person = at_rest.person if at_rest else r.person.resolve(model)
-    start: Mapping[str, float] = at_rest.start(r.noise) if at_rest else person.targets
+    start: Mapping[str, float] = at_rest.levels if at_rest else person.targets
     begin = units.clock(r.begin, "begin") + (r.run_in if not r.settled else 0.0)
     return Course(r.person.name, person, r.protocol, day, r.noise, begin, start, _held_paths(model, r, engine))
 
