@@ -232,7 +232,8 @@ def half_effect_dose(doses: Array, effects: Array) -> float:
 
     def solved(x: Array) -> tuple[Array, Array]:
         middle, slope = np.exp(x)
-        share = np.where(doses > 0, 1.0 / (1.0 + (middle / np.maximum(doses, 1e-300)) ** slope), 0.0)
+        power = (doses / middle) ** slope
+        share = power / (1.0 + power)
         design = np.column_stack([np.ones_like(share), share])
         rise = nnls(design, effects)[0]
         return rise, design @ rise - effects
@@ -244,7 +245,7 @@ def half_effect_dose(doses: Array, effects: Array) -> float:
     best = min(fits, key=lambda fit: float(fit.cost))
     dose = float(np.exp(best.x[0]))
     inside = doses.min() <= dose <= doses.max()
-    return dose if inside and solved(best.x)[0][1] > 0 else float("nan")
+    return dose if inside and solved(best.x)[0][1] > 1e-9 * np.abs(effects).max() else float("nan")
 
 
 def standard_score(value: float, age: float, ages: Array, low: Array, high: Array) -> float:
