@@ -298,8 +298,8 @@ for what the day's two ends cut off, for two it is ln 2 times the mean time in t
 {back}
 
 With two exponentials one rate constant stands for both: deconvolution and the limbs read the slow one (21 min) and miss what left with
-the fast one, so that burst mass comes out a third too low; turnover reads the mean. Published half-lives and masses from deconvolution
-share that bias.
+the fast one, so that burst mass comes out a third too low; turnover reads the mean. A published deconvolution with one rate
+constant would do the same to such kinetics.
 """
 
 if __name__ == "__main__":
