@@ -24,6 +24,7 @@ validate: $(READY)  ## all studies: prediction beside finding
 
 measure: $(READY)  ## settled states, healthy days, therapy by liver state, ablation: docs/scoreboard.md
 	$(BIN)/python docs/measure.py
+	$(BIN)/python docs/pulse_detection.py
 
 golden: $(READY)  ## rewrite the golden trajectories
 	$(BIN)/python tests/golden/record.py

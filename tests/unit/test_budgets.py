@@ -25,7 +25,7 @@ DOORS = {
     "pint": {"units.py"},
     "matplotlib": {"report/style.py"},
     "typer": {"cli.py"},
-    "scipy": {"measure.py"},
+    "scipy": {"profiles.py"},
     "xarray": {"simulation.py"},
     "pandas": {"simulation.py"},
 }
