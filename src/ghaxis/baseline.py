@@ -1,7 +1,8 @@
 """The settled state of a person: slow states where the descriptors put them, and the causes that keep them there.
 
 Slow states (role `slow`) are held while all else runs; the mean rate of every held state is brought to zero. A slow state with a given
-descriptor is balanced by its one cause (role `balances X`); a slow state without one (an adaptation, a marker) by its own level. The search
+descriptor is balanced by its one cause (role `balances X`); a slow state without one (an adaptation, a marker) by its own level. So is one
+that only the healthy self describes, where keeping it would take an implausible cause: an expectation yields to the physiology. The search
 is a controller in discrete time: every few days the unknowns move against the mean rates, by a Jacobian from differences, while the rest of
 the body relaxes; then eight noise tapes correct and, on fresh days, check the result. Persons run side by side as lanes, and none of them
 depends on the others.
@@ -28,7 +29,7 @@ from ghaxis.course import compiled, lane_batch, tolerances
 from ghaxis.engine.contract import Answer, Array, Breaks, Compiled
 from ghaxis.errors import DomainError, GhaxisError, SimulationError
 from ghaxis.model import Model
-from ghaxis.people import Resolved
+from ghaxis.people import HEALTHY, WIDEST, Resolved
 from ghaxis.reading.records import DayRecord
 from ghaxis.treatment import day_paths, noise_draws
 
@@ -47,8 +48,9 @@ HALF_YEAR = 26 * 168.0
 LIMIT = 1.0  # accepted drift, % per 26 weeks, beyond what noise explains
 NOISE = 3.0  # standard errors that noise explains: some ten states are looked at at once
 LONGEST = (MOVES[1] + 1) * STRIDE + STRIDE + ROUNDS * (WINDOW + DAY)  # hours of tape that a search may need
+
 CROWD = 48  # persons side by side, between two reports
-_FORMAT = 5  # of the cache
+_FORMAT = 6  # of the cache
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Implied:
     value: float
     usual: float
     z: float | None
+    spread: float = 0.0  # of its logarithm between persons
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,11 @@ class Settled:
     residuals: Mapping[str, Residual]
     rounds: int
     day: str
+
+    @property
+    def following(self) -> tuple[str, ...]:
+        """Slow states whose level follows from their cause, instead of the other way round."""
+        return self.person.following
 
     @property
     def accepted(self) -> bool:
@@ -138,11 +146,31 @@ def settle_many(
         if tell:
             tell(len(found))
         crowd = missing[first : first + CROWD]
-        for k, made in zip(crowd, _solve(model, [persons[k] for k in crowd], day, engine), strict=True):
-            found[k] = made
-            if cache and isinstance(made, Settled):
+        found |= zip(crowd, _solve(model, [persons[k] for k in crowd], day, engine), strict=True)
+        if yielding := {k: told for k in crowd if (told := _yielding(persons[k], found[k])) is not None}:
+            found |= zip(yielding, _solve(model, list(yielding.values()), day, engine), strict=True)
+        for k in crowd:
+            if cache and isinstance(made := found[k], Settled):
                 _write(files[k], made)
     return [_existing(found[k]) for k in range(len(persons))]
+
+
+def _yielding(person: Resolved, found: Settled | GhaxisError) -> Resolved | None:
+    """The person whose expected levels follow from causes at the limit of what is plausible, where keeping them took causes beyond."""
+    beyond = {
+        i.state: (i.cause, i.value * math.exp((math.copysign(WIDEST, i.z) - i.z) * i.spread))
+        for i in (found.implied.values() if isinstance(found, Settled) else ())
+        if i.z is not None and abs(i.z) > WIDEST and set(person.origin.get(i.state, ())) <= {HEALTHY}
+    }
+    if not beyond:
+        return None
+    return dataclasses.replace(
+        person,
+        parameters={**person.parameters, **dict(beyond.values())},
+        targets={s: v for s, v in person.targets.items() if s not in beyond},
+        balances={s: c for s, c in person.balances.items() if s not in beyond},
+        following=(*person.following, *beyond),
+    )
 
 
 def _existing(found: Settled | GhaxisError) -> Settled | GhaxisError:
@@ -253,7 +281,8 @@ class _Seeker:
         slow, usual = field.model.slow, field.usual
         balancing = {s: person.balances.get(s) or slow[s] for s in field.frozen}
         self.unknowns = [_Unknown(s, balancing[s], 1.0) for s in field.frozen if s in person.targets and balancing[s]]
-        self.unknowns += [_Unknown(s, None, max(abs(usual[s]), 0.05)) for s in field.frozen if s not in person.targets and slow[s] is None]
+        free = [s for s in field.frozen if s not in person.targets and (slow[s] is None or s in person.following)]
+        self.unknowns += [_Unknown(s, None, max(abs(usual[s]), 0.05)) for s in free]
         self.scale = np.array([max(abs(person.targets.get(u.state, usual[u.state])), 0.05) for u in self.unknowns])
         self.places = [field.frozen.index(u.state) for u in self.unknowns]
         self.held = {s: person.targets.get(s, usual[s]) for s in field.frozen}
@@ -391,8 +420,9 @@ def _limited(step: Array, limit: float) -> Array:
 def _implied(model: Model, unknown: _Unknown, value: float, usual: float) -> Implied:
     assert unknown.cause
     cv = model.definitions[unknown.cause].cv
-    z = math.log(value / usual) / math.sqrt(math.log1p(cv * cv)) if cv and usual > 0 else None
-    return Implied(unknown.cause, unknown.state, value, usual, z)
+    spread = math.sqrt(math.log1p(cv * cv)) if cv else 0.0
+    z = math.log(value / usual) / spread if spread and usual > 0 else None
+    return Implied(unknown.cause, unknown.state, value, usual, z, spread)
 
 
 def _is_number(text: str) -> bool:
@@ -405,7 +435,7 @@ def _is_number(text: str) -> bool:
 
 def _content(person: Resolved) -> str:
     """A digest of all that the model is told about a person."""
-    what = [sorted(part.items()) for part in (person.parameters, person.targets, person.balances)]
+    what = [*(sorted(part.items()) for part in (person.parameters, person.targets, person.balances)), sorted(person.following)]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
@@ -421,6 +451,7 @@ def _write(where: FilePath, settled: Settled) -> None:
     text = json.dumps(
         {
             "parameters": dict(settled.person.parameters),
+            "following": settled.person.following,
             "levels": dict(settled.levels),
             "implied": {k: dataclasses.asdict(v) for k, v in settled.implied.items()},
             "residuals": {k: dataclasses.asdict(v) for k, v in settled.residuals.items()},
@@ -439,7 +470,7 @@ def _read(where: FilePath, person: Resolved) -> Settled | None:
     try:
         found = json.loads(where.read_text())
         return Settled(
-            dataclasses.replace(person, parameters=found["parameters"]),
+            dataclasses.replace(person, parameters=found["parameters"], following=tuple(found["following"])),
             found["levels"],
             {k: Implied(**v) for k, v in found["implied"].items()},
             {k: Residual(**v) for k, v in found["residuals"].items()},
