@@ -177,11 +177,15 @@ class Shared:
 
 @dataclass(eq=False)
 class Block:
-    """The memory of one block of lanes, and the table of addresses for it; `room` is how many attempts are noted."""
+    """The memory of one block of lanes, and the table of addresses for it.
+
+    `room` is how many attempts are noted; `real` what levels are (`double` or `float`).
+    """
 
     shared: Shared
     lanes: int
     room: int = 0
+    real: str = "double"
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     frame: np.ndarray = field(init=False)
 
@@ -191,10 +195,10 @@ class Block:
         sizes = dict.fromkeys(("y", "peak", "new", "inside"), height)
         sizes |= {"stages": p.method.stages * height, "p": p.parameters.shape[1], "q": len(layout.hoisted)}
         sizes |= {"ft": len(layout.explicit), "J": len(layout.jacobian), "lu": max(len(layout.elimination.slot), rounded(1))}
-        sizes |= {"seen": p.watched, "parts": p.watched, "clock": len(CLOCK), "log": self.room * 5}
-        for name, count in sizes.items():
-            self.arrays[name] = _aligned(count, lanes)
-        self.arrays["floor"] = _aligned(height, lanes)
+        sizes |= {"floor": height, "seen": p.watched}
+        doubles = {"parts": p.watched, "clock": len(CLOCK), "log": self.room * 5, "exact": 0 if self.real == "double" else height}
+        for name, count in (sizes | doubles).items():
+            self.arrays[name] = _aligned(count, lanes, "double" if name in doubles else self.real)
         self.arrays["floor"][:] = 1.0  # of the rows that stand for no state; the others are filled with a person
         self.arrays["pointers"] = np.zeros((len(POINTERS), lanes), dtype=np.int64)
         self.arrays["clock"][CLOCK.index("step")] = 1.0
@@ -214,8 +218,9 @@ class Block:
         return log[log[:, 4] == person, :4]
 
 
-def _aligned(count: int, width: int) -> np.ndarray:
+def _aligned(count: int, width: int, real: str) -> np.ndarray:
     """Zeros (count, width) that start on a cache line."""
-    room = np.zeros(count * width + _LINE // 8 + 8)
-    start = (-room.ctypes.data % _LINE) // 8
+    kind = np.dtype({"double": np.float64, "float": np.float32}[real])
+    room = np.zeros(count * width + _LINE // kind.itemsize + 8, kind)
+    start = (-room.ctypes.data % _LINE) // kind.itemsize
     return room[start : start + count * width].reshape(count, width)

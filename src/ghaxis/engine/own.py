@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,9 @@ DEFAULT = Tolerances(3e-4, 3e-6)
 MANY = 48  # people, from which on a trial run of widths is worth its time
 TRIAL = 24.0  # hours of that trial
 COST_OF_FOUR = 1.6  # a step of 4 lanes beside one of a single lane (measured with AVX2 and AVX-512: 1.5 to 1.7)
+NAMES = {"double": "own", "single": "screening"}  # by precision: what the engine is called
+REALS = {"double": "double", "single": "float"}  # and what a level is in LLVM
+DOUBLES = {"double": 1, "single": 2}  # and how many fit where one double does
 REASONS = {
     TOO_SMALL: "the step became too small",
     TOO_MANY: "too many steps between two breakpoints",
@@ -50,7 +53,12 @@ class OwnEngine:
 
     method: str = "rodas4"
     lanes: int | None = None
-    name: str = "own"
+    precision: str = "double"
+
+    @property
+    def name(self) -> str:
+        """What `engine.load` knows it by."""
+        return NAMES[self.precision]
 
     def compile(self, sbml: str, watched: Sequence[str]) -> OwnModel:
         """Read the model. Raises LibraryError for what is outside the subset, InputError for a watched name the model lacks."""
@@ -58,7 +66,7 @@ class OwnEngine:
         for name in watched:
             if name not in system.symbols:
                 raise InputError(f"the model has no '{name}'; nearest: {nearest(name, system.symbols)}")
-        return OwnModel(sbml, tuple(watched), system, self.method, self.lanes)
+        return OwnModel(sbml, tuple(watched), system, self.method, self.lanes, self.precision)
 
 
 Fixed = tuple[tuple[str, float], ...]  # exponents written into the code as numbers
@@ -82,24 +90,24 @@ def _key(sbml: str, fixed: Fixed, *more: str) -> str:
 
 
 @functools.lru_cache(maxsize=32)
-def _kernel(sbml: str, fixed: Fixed, method: str, lanes: int) -> machine.Loaded:
+def _kernel(sbml: str, fixed: Fixed, method: str, shape: Shape) -> machine.Loaded:
     """The integration of one model at one width."""
-    model = ModelCode(_layout(sbml, fixed), Shape(lanes), machine.fuses())
+    model = ModelCode(_layout(sbml, fixed), shape, machine.fuses())
 
     def write() -> str:
         own = [model.hoist(), model.rates(), model.slopes(), *model.factor(), model.solve()]
-        return module([*own, *Loop(model, METHODS[method]).functions()], Shape(1), model.shape, Shape(WIDE))
+        return module([*own, *Loop(model, METHODS[method]).functions()], Shape(1), shape, Shape(WIDE, shape.real))
 
-    return machine.load(_key(sbml, fixed, method, str(lanes)), "integrate", write)
+    return machine.load(_key(sbml, fixed, method, str(shape)), "integrate", write)
 
 
 @functools.lru_cache(maxsize=64)
-def _watcher(sbml: str, fixed: Fixed, watched: tuple[str, ...], lanes: int) -> machine.Loaded:
+def _watcher(sbml: str, fixed: Fixed, watched: tuple[str, ...], shape: Shape) -> machine.Loaded:
     """The watched symbols of one model at one width."""
     layout = _layout(sbml, fixed)
-    model = ModelCode(layout, Shape(lanes), machine.fuses())
+    model = ModelCode(layout, shape, machine.fuses())
     nodes = [layout.system.symbols[name] for name in watched]
-    key = _key(sbml, fixed, "watch", *watched, str(lanes))
+    key = _key(sbml, fixed, "watch", *watched, str(shape))
     return machine.load(key, "watch", lambda: module([model.watch(nodes)], Shape(1), model.shape))
 
 
@@ -119,7 +127,12 @@ class OwnModel:
     system: System
     method: str
     width: int | None
-    name: str = field(default="own", init=False)
+    precision: str = "double"
+
+    @property
+    def name(self) -> str:
+        """The engine's name."""
+        return NAMES[self.precision]
 
     @property
     def state_names(self) -> tuple[str, ...]:
@@ -163,9 +176,10 @@ class OwnModel:
         layout = _layout(self.sbml, fixed)
         packed = pack(layout, METHODS[self.method], batch, tolerances, len(self.watched))
         needed = _needed(self.sbml, fixed, self.watched)
-        kernel = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(_kernel(self.sbml, fixed, self.method, lanes).address)
-        shared = Shared(packed, needed, _watcher(self.sbml, fixed, self.watched, lanes).address)
-        blocks = [Block(shared, lanes, room) for _ in range(min(workers, -(-batch.lanes // lanes)))]
+        shape = Shape(lanes, REALS[self.precision])
+        kernel = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(_kernel(self.sbml, fixed, self.method, shape).address)
+        shared = Shared(packed, needed, _watcher(self.sbml, fixed, self.watched, shape).address)
+        blocks = [Block(shared, lanes, room, shape.real) for _ in range(min(workers, -(-batch.lanes // lanes)))]
         if batch.lanes <= lanes:
             kernel(blocks[0].frame.ctypes.data)
             return shared, blocks
@@ -179,13 +193,14 @@ class OwnModel:
     def _best_width(self, batch: Batch, tolerances: Tolerances, workers: int) -> int:
         """How many lanes at once serve so many people fastest; the numbers do not depend on it.
 
-        For few people by what a step of 4 lanes costs on usual machines; for many by a trial run, once for each model and machine.
+        For few people by what a step of many lanes costs on usual machines; for many by a trial run, once for each model and machine.
+        Where levels are floats, a register holds twice as many.
         """
-        people, widths = batch.lanes, [w for w in (4, 8) if w <= machine.widest()]
+        people, widths = batch.lanes, [w * DOUBLES[self.precision] for w in (4, 8) if w <= machine.widest()]
         if people <= workers:
             return 1
         if people < MANY or len(widths) == 1:
-            return 4 if -(-people // (4 * workers)) * COST_OF_FOUR < -(-people // workers) else 1
+            return widths[0] if -(-people // (widths[0] * workers)) * COST_OF_FOUR < -(-people // workers) else 1
 
         def measure() -> str:
             few = slice(0, 2 * max(widths))
@@ -193,7 +208,9 @@ class OwnModel:
             short = replace(short, end=min(batch.end, batch.start + TRIAL), times=np.empty(0), windows=np.empty((0, 2)))
             return str(min(widths, key=lambda lanes: self._pace(short, tolerances, lanes)))
 
-        return int(machine.remember(_key(self.sbml, self._fixed(batch), self.method, "width"), measure, {str(w) for w in widths}))
+        return int(
+            machine.remember(_key(self.sbml, self._fixed(batch), self.method, self.precision, "width"), measure, {str(w) for w in widths})
+        )
 
     def _pace(self, batch: Batch, tolerances: Tolerances, lanes: int) -> float:
         """Processor time of a short run, the best of three (after one that compiles)."""
