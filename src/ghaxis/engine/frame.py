@@ -104,7 +104,7 @@ class Desk:
         """The address of a number of levels' type."""
         return self.code.at(base, place, self.shape.real)
 
-    def load(self, base: Value, place: Value) -> Value:
+    def load(self, base: Value, place: Value | int) -> Value:
         """All lanes of what stands there."""
         return self.code.load(self.at(base, place), self.shape.kind, self.shape.align)
 
@@ -112,7 +112,7 @@ class Desk:
         """Write all lanes there."""
         self.code.store(value, self.at(base, place), self.shape.align)
 
-    def read(self, base: Value, spot: Value) -> Value:
+    def read(self, base: Value, spot: Value | int) -> Value:
         """One lane's number, as a double."""
         one = Shape(1, self.shape.real)
         return cast(self.code.load(self.at(base, spot), one.kind, one.align), "double")

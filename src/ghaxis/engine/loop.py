@@ -444,23 +444,20 @@ class Loop:
 
     def _move(self, walk: Walk) -> None:
         """y = new and peak = max(peak, |new|) where the step was kept; where levels are floats, gains are summed up in double."""
-        y, new, peak = (walk.desk.field(n) for n in ("y", "new", "peak"))
-        kept = walk.spread(walk.desk.clock("kept")) > 0.5
+        desk, method, exact = walk.desk, self.method, Walk(walk.desk, "double")
+        y, new, peak, stages, sums = (desk.field(n) for n in ("y", "new", "peak", "stages", desk.sums))
+        kept = walk.spread(desk.clock("kept")) > 0.5
         with walk.places() as places:
             for at in places:
-                if walk.desk.sums != "y":
-                    self._sum_up(walk, at, kept)
-                level, old, largest = walk.get(new, at), walk.get(y, at), walk.get(peak, at)
-                walk.put(when(kept, level, old), y, at)
-                walk.put(when(kept, greatest(magnitude(level), largest), largest), peak, at)
-
-    def _sum_up(self, walk: Walk, at: Value, kept: Value) -> None:
-        """Add what a kept step gained to the exact levels; `new` becomes what rates see of them."""
-        desk, exact = walk.desk, Walk(walk.desk, "double")
-        stages, sums = desk.field("stages"), desk.field(desk.sums)
-        gain = combine(self.method.m, [walk.get(stages, at, r * desk.rows) for r in range(self.method.stages)])
-        assert gain
-        old = exact.get(sums, at)
-        level = when(kept, old + cast(gain, "double"), old)
-        exact.put(level, sums, at)
-        walk.put(cast(level, walk.flat.real), desk.field("new"), at)
+                if desk.sums == "y":
+                    level, old, largest = walk.get(new, at), walk.get(y, at), walk.get(peak, at)
+                    walk.put(when(kept, level, old), y, at)
+                    walk.put(when(kept, greatest(magnitude(level), largest), largest), peak, at)
+                else:
+                    gain = combine(method.m, [walk.get(stages, at, r * desk.rows) for r in range(method.stages)])
+                    assert gain
+                    total = exact.get(sums, at) + cast(when(kept, gain, 0.0), "double")
+                    level = cast(total, walk.flat.real)
+                    exact.put(total, sums, at)
+                    walk.put(level, y, at)
+                    walk.put(greatest(magnitude(level), walk.get(peak, at)), peak, at)
