@@ -23,6 +23,7 @@ import platformdirs
 
 from ghaxis.assembly import freeze_states
 from ghaxis.course import Course, batch, compiled, demand, tolerances
+from ghaxis.engine import careful
 from ghaxis.engine.contract import Array
 from ghaxis.errors import DomainError
 from ghaxis.model import Model
@@ -104,7 +105,7 @@ def settle(model: Model, person: Resolved, day: DayRecord, engine: str = "auto",
     where = _file(model, person, day)
     if cache and (found := _read(where, person)) is not None:
         return found
-    settled = _solve(model, person, day, engine)
+    settled = _solve(model, person, day, careful(engine))
     for implied in settled.implied.values():
         if implied.z is not None and abs(implied.z) > 4:
             raise DomainError(
