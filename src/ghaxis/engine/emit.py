@@ -13,7 +13,7 @@ from ghaxis.engine import functions
 from ghaxis.engine.expressions import System
 from ghaxis.engine.graph import FLOOR, PARAMETER, Graph
 from ghaxis.engine.sparse import Elimination, plan
-from ghaxis.engine.values import SUFFIXES, Code, Shape, Value, cast, fma, intrinsic, magnitude, when
+from ghaxis.engine.values import SUFFIXES, Cells, Code, Shape, Value, cast, fma, intrinsic, magnitude, when
 
 _DECLARED = ("fma.{}({}, {}, {})", "fabs.{}({})", "floor.{}({})", "sqrt.{}({})")
 ROWS = 10  # rows of the elimination in one function: the code generator's time grows faster than the length of a block
@@ -214,15 +214,14 @@ class ModelCode:
     def get(self, code: Code, base: str | Value, index: int) -> Value:
         """Element `index` of an array, in all lanes."""
         where = code.argument(base) if isinstance(base, str) else base
-        return code.load(code.at(where, index * self.shape.lanes, self.shape.real), self.shape.kind, self.shape.align)
+        return Cells(code, self.shape).load(where, index * self.shape.lanes)
 
     def _put(self, code: Code, value: Value, base: str, index: int) -> None:
-        code.store(value, code.at(code.argument(base), index * self.shape.lanes, self.shape.real), self.shape.align)
+        Cells(code, self.shape).store(value, code.argument(base), index * self.shape.lanes)
 
     def _clock(self, code: Code, base: str) -> Value:
         """A time, or one over a time: it stands there in double."""
-        exact = self.shape.exact
-        return code.load(code.at(code.argument(base), 0), exact.kind, exact.align)
+        return Cells(code, self.shape.exact).load(code.argument(base), 0)
 
     def _body(self, code: Code, wanted: Sequence[int], hoisted: Mapping[int, int]) -> Body:
         def leaves(what: str, index: int) -> Value:

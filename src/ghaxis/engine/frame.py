@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ghaxis.engine.control import loop, only_if
-from ghaxis.engine.values import Code, Shape, Value, cast, when, widen
+from ghaxis.engine.values import Cells, Code, Shape, Value, cast, when, widen
 
 # What Python hands over, in order: name and LLVM type. `rows` are arrays (n, lanes) of all states, n rounded up to a multiple of ROUND.
 FRAME = (
@@ -57,6 +57,11 @@ class Desk:
         return self.shape.lanes
 
     @property
+    def cells(self) -> Cells:
+        """Arrays of what levels are."""
+        return Cells(self.code, self.shape)
+
+    @property
     def sums(self) -> str:
         """The row in which levels are summed up."""
         return "y" if self.shape == self.shape.exact else "exact"
@@ -78,7 +83,7 @@ class Desk:
 
     def clock(self, name: str) -> Value:
         """An entry of the clocks, in all lanes."""
-        return self.code.load(self.clock_at(name), self.shape.exact.kind, self.shape.exact.align)
+        return Cells(self.code, self.shape.exact).load(self.clock_at(name))
 
     def clock_at(self, name: str, lane: Value | int = 0) -> Value:
         """Its address, of one lane."""
@@ -90,7 +95,7 @@ class Desk:
             made = value if isinstance(value, Value) else self.code.number(self.shape.exact.kind, value)
             if "i1" in made.type:
                 made = when(made, 1.0, self.code.number(self.shape.exact.kind, 0.0))
-            self.code.store(made, self.clock_at(name), self.shape.exact.align)
+            Cells(self.code, self.shape.exact).store(made, self.clock_at(name))
 
     def holds(self, name: str) -> Value:
         """An entry kept as 1 and 0, as a mask."""
@@ -100,28 +105,6 @@ class Desk:
         """The address of a lane's pointer."""
         return self.code.at(self.code.at(self.field("pointers"), POINTERS.index(name) * self.lanes, "i64"), lane, "i64")
 
-    def at(self, base: Value, place: Value | int) -> Value:
-        """The address of a number of levels' type."""
-        return self.code.at(base, place, self.shape.real)
-
-    def load(self, base: Value, place: Value | int) -> Value:
-        """All lanes of what stands there."""
-        return self.code.load(self.at(base, place), self.shape.kind, self.shape.align)
-
-    def store(self, value: Value, base: Value, place: Value) -> None:
-        """Write all lanes there."""
-        self.code.store(value, self.at(base, place), self.shape.align)
-
-    def read(self, base: Value, spot: Value | int) -> Value:
-        """One lane's number, as a double."""
-        one = Shape(1, self.shape.real)
-        return cast(self.code.load(self.at(base, spot), one.kind, one.align), "double")
-
-    def write(self, value: Value, base: Value, spot: Value) -> None:
-        """A double into one lane's place."""
-        one = Shape(1, self.shape.real)
-        self.code.store(cast(value, one.real), self.at(base, spot), one.align)
-
     def level(self, spot: Value) -> Value:
         """One level of one lane, as it is summed up."""
         return self.code.load(self.code.at(self.field(self.sums), spot), "double")
@@ -130,7 +113,7 @@ class Desk:
         """Put it there, and what rates see of it."""
         if self.sums != "y":
             self.code.store(value, self.code.at(self.field(self.sums), spot))
-        self.write(value, self.field("y"), spot)
+        self.cells.write(value, self.field("y"), spot)
 
     @contextmanager
     def each(self, name: str) -> Iterator[Value]:
@@ -161,15 +144,15 @@ class Walk:
 
     def get(self, base: Value, place: Value, offset: int = 0) -> Value:
         """What stands at a place of an array (that starts `offset` numbers on)."""
-        code, flat = self.desk.code, self.flat
-        where = code.at(base, place, flat.real)
-        return code.load(code.at(where, offset, flat.real) if offset else where, flat.kind, flat.align)
+        cells = Cells(self.desk.code, self.flat)
+        where = cells.at(base, place)
+        return cells.load(where, offset) if offset else cells.load(where)
 
     def put(self, value: Value, base: Value, place: Value, offset: int = 0) -> None:
         """Write it there."""
-        code, flat = self.desk.code, self.flat
-        where = code.at(base, place, flat.real)
-        code.store(value, code.at(where, offset, flat.real) if offset else where, flat.align)
+        cells = Cells(self.desk.code, self.flat)
+        where = cells.at(base, place)
+        cells.store(value, cells.at(where, offset) if offset else where)
 
     def spread(self, value: Value) -> Value:
         """A value per lane (or a single one) as it stands beside a place."""

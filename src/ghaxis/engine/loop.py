@@ -15,7 +15,7 @@ from ghaxis.engine.frame import NOT_A_NUMBER, ROUND, TOO_MANY, TOO_SMALL, Desk, 
 from ghaxis.engine.functions import exp, log
 from ghaxis.engine.methods import Method
 from ghaxis.engine.plain import EMPTY, FAINT, GAUSS, LEAST, MOST, PATIENCE, SAFETY, SMALLEST, SNAP, TINY
-from ghaxis.engine.values import Code, Value, any_lane, cast, fma, greatest, intrinsic, least, magnitude, when, widen
+from ghaxis.engine.values import Cells, Code, Value, any_lane, cast, fma, greatest, intrinsic, least, magnitude, when, widen
 
 
 def combine(weights: Sequence[float], ks: Sequence[Value | None], start: Value | None = None) -> Value | None:
@@ -90,15 +90,15 @@ class Loop:
         with loop(code, self._states) as i:
             level, spot = code.load(code.at(row, i), "double"), i * desk.lanes + lane
             desk.set_level(level, spot)
-            desk.write(level, new, spot)
-            desk.write(magnitude(level), peak, spot)
-            desk.write(fma(absolute, when(level.same(0.0), EMPTY, zero), TINY), floor, spot)
+            desk.cells.write(level, new, spot)
+            desk.cells.write(magnitude(level), peak, spot)
+            desk.cells.write(fma(absolute, when(level.same(0.0), EMPTY, zero), TINY), floor, spot)
         with loop(code, self.method.stages * desk.rows, desk.lanes) as k:
-            desk.write(zero, stages, k + lane)
+            desk.cells.write(zero, stages, k + lane)
         count = len(self.model.layout.system.parameters)
         row, p = code.at(desk.field("given"), person * count), desk.field("p")
         with loop(code, code.number("i64", count)) as i:
-            desk.write(code.load(code.at(row, i), "double"), p, i * desk.lanes + lane)
+            desk.cells.write(code.load(code.at(row, i), "double"), p, i * desk.lanes + lane)
         with loop(code, desk.field("watched_count")) as m:
             code.store(zero, code.at(desk.field("parts"), m * desk.lanes + lane))
 
@@ -136,10 +136,10 @@ class Loop:
         code.store(code.number("double", -1.0), worst)
         with loop(code, self._states) as i:
             spot = i * desk.lanes + lane
-            ks = [desk.read(desk.at(stages, spot), r * desk.rows) for r in range(self.method.stages)]
+            ks = [desk.cells.read(desk.cells.at(stages, spot), r * desk.rows) for r in range(self.method.stages)]
             error = combine(self.method.e, ks)
             assert error
-            scale = fma(desk.field("relative"), desk.read(peak, spot), desk.read(floor, spot))
+            scale = fma(desk.field("relative"), desk.cells.read(peak, spot), desk.cells.read(floor, spot))
             share, sofar = magnitude(error) / scale, code.load(worst, "double")
             with only_if(sofar.same(sofar) & ~(share <= sofar)):
                 code.store(share, worst)
@@ -166,12 +166,12 @@ class Loop:
             leave_unless(time <= now, done)
             where, value = code.load(code.at(wheres, index, "i64"), "i64"), code.load(code.at(amounts, index), "double")
             with only_if(where < 0):
-                desk.write(value, p, (-1 - where) * desk.lanes + lane)
+                desk.cells.write(value, p, (-1 - where) * desk.lanes + lane)
             with only_if(where >= 0):
                 spot = where * desk.lanes + lane
                 level = desk.level(spot) + value
                 desk.set_level(level, spot)
-                desk.write(greatest(magnitude(level), desk.read(peak, spot)), peak, spot)
+                desk.cells.write(greatest(magnitude(level), desk.cells.read(peak, spot)), peak, spot)
             code.store(index + 1, place)
             code.store(desk.field("end"), desk.clock_at("stop", lane))
         return code
@@ -186,13 +186,13 @@ class Loop:
         y, new, stages, inside, needed = (desk.field(n) for n in ("y", "new", "stages", "inside", "needed"))
         with loop(code, desk.field("needed_count")) as k:
             place = code.load(code.at(needed, k, "i64"), "i64") * desk.lanes
-            ks = [desk.load(desk.at(stages, place), r * desk.rows) for r in range(method.stages)]
+            ks = [desk.cells.load(desk.cells.at(stages, place), r * desk.rows) for r in range(method.stages)]
             first, second = (combine(row, ks) for row in method.dense)
             bend = fma(x, second, first) if second and first else first
             assert bend
-            end = fma(rest, bend, desk.load(new, place))
-            level = fma(x, end, rest * desk.load(y, place))
-            desk.store(level, inside, place)
+            end = fma(rest, bend, desk.cells.load(new, place))
+            level = fma(x, end, rest * desk.cells.load(y, place))
+            desk.cells.store(level, inside, place)
         desk.keep(instant=instant)
         code.call(desk.field("watch"), desk.clock_at("instant"), inside, *(desk.field(n) for n in ("p", "q", "seen")))
 
@@ -210,7 +210,7 @@ class Loop:
             with desk.each("due") as lane:
                 target, k = self._target(desk, "values", "time", lane)
                 with loop(code, count) as m:
-                    code.store(desk.read(seen, m * desk.lanes + lane), code.at(target, m))
+                    code.store(desk.cells.read(seen, m * desk.lanes + lane), code.at(target, m))
                 self._advance(desk, lane, k, "time")
         desk.keep(at=now)
         with forever(code) as done:
@@ -233,16 +233,16 @@ class Loop:
 
     def _add_part(self, desk: Desk, at: Value, to: Value, mask: Value) -> None:
         """Add the integral of all watched symbols from `at` to `to` where the mask holds."""
-        code, exact = desk.code, desk.shape.exact
+        code, exact = desk.code, Cells(desk.code, desk.shape.exact)
         with only_if(any_lane(mask)):
             span = when(mask, to - at, 0.0)
             for point in GAUSS:
                 self._look(desk, fma(span, float(point), at))
                 with loop(code, desk.field("watched_count")) as m:
                     place = code.at(desk.field("parts"), m * desk.lanes)
-                    found = cast(desk.load(desk.field("seen"), m * desk.lanes), "double")
-                    sofar = code.load(place, exact.kind, exact.align)
-                    code.store(when(mask, fma(found, span * 0.5, sofar), sofar), place, exact.align)
+                    found = cast(desk.cells.load(desk.field("seen"), m * desk.lanes), "double")
+                    sofar = exact.load(place)
+                    exact.store(when(mask, fma(found, span * 0.5, sofar), sofar), place)
 
     def _target(self, desk: Desk, out: str, what: str, lane: Value) -> tuple[Value, Value]:
         """Where this lane's next row of `values` or `sums` goes, and which row it is."""
@@ -269,16 +269,16 @@ class Loop:
         desk.keep(g=inverse * (1.0 / method.gamma))
         code.call("factor", desk.clock_at("g"), J, lu)
         for i in range(method.stages):
-            right = desk.at(stages, i * desk.rows)
+            right = desk.cells.at(stages, i * desk.rows)
             if i:
                 self._prepare(walk, i, y, inside, stages, inverse)
                 desk.keep(stage_time=fma(h, method.alpha[i], now))
                 code.call("rates", stage_time, inside, p, q, right)
             if method.gammas[i]:
                 for e, state in enumerate(self.model.layout.explicit):
-                    place = desk.at(right, state * desk.lanes)
+                    place = desk.cells.at(right, state * desk.lanes)
                     slope = self.model.get(code, ft, e) * cast(h * method.gammas[i], desk.shape.real)
-                    code.store(code.load(place, desk.shape.kind, desk.shape.align) + slope, place, desk.shape.align)
+                    desk.cells.store(desk.cells.load(place) + slope, place)
             code.call("solve", lu, right)
         self._judge_error(walk, stages, y, inside)
 
@@ -301,11 +301,11 @@ class Loop:
         desk, code, method = walk.desk, walk.desk.code, self.method
         new, peak, floor = (desk.field(n) for n in ("new", "peak", "floor"))
         relative, absolute = (walk.spread(desk.field(name)) for name in ("relative", "absolute"))
-        last, one, flat = method.stages - 1, desk.lanes == 1, walk.flat
+        last, one, wide = method.stages - 1, desk.lanes == 1, Cells(code, walk.flat)
         continued = method.m[:last] == method.a[last] and method.m[last] == 1.0  # then new = inside + the last stage
-        sums = [desk.at(desk.field("lu"), i * desk.lanes) for i in range(ROUND)]  # the factors are not needed any more
+        sums = [desk.cells.at(desk.field("lu"), i * desk.lanes) for i in range(ROUND)]  # the factors are not needed any more
         for place in sums[: 1 if one else ROUND]:
-            code.store(code.number(flat.kind, 0.0), place, flat.align)
+            wide.store(code.number(walk.flat.kind, 0.0), place)
         used = [bool(e) or (bool(m) and not continued) or r == last for r, (m, e) in enumerate(zip(method.m, method.e, strict=True))]
         with walk.places(ROUND) as places:
             for at, total in zip(places, sums, strict=False):
@@ -319,25 +319,25 @@ class Loop:
                 larger = greatest(size, walk.get(peak, at))
                 scale = fma(relative, greatest(size, magnitude(old)), fma(absolute, larger, walk.get(floor, at)))
                 ratio = error / scale
-                code.store(fma(ratio, ratio, code.load(total, flat.kind, flat.align)), total, flat.align)
-        a = [cast(code.load(s, desk.shape.kind, desk.shape.align), "double") for s in sums]
+                wide.store(fma(ratio, ratio, wide.load(total)), total)
+        a = [cast(desk.cells.load(s), "double") for s in sums]
         desk.keep(error=(((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]))) * (1.0 / self._states))
 
     def _first_step(self, desk: Desk) -> None:
         """The first wish of fresh lanes, from the rates (in the place of the first stage)."""
-        code, exact = desk.code, desk.shape.exact
-        relative, absolute = (widen(desk.field(name), exact.kind) for name in ("relative", "absolute"))
+        code, exact = desk.code, Cells(desk.code, desk.shape.exact)
+        relative, absolute = (widen(desk.field(name), exact.shape.kind) for name in ("relative", "absolute"))
         arrays = [desk.field(n) for n in ("y", "stages", "peak", "floor")]
         sums = [code.at(desk.field("lu"), i * desk.lanes) for i in range(2)]
         for place in sums:
-            code.store(code.number(exact.kind, 0.0), place, exact.align)
+            exact.store(code.number(exact.shape.kind, 0.0), place)
         with loop(code, self._states * desk.lanes, desk.lanes) as k:
-            level, rate, peak, floor = (cast(desk.load(base, k), "double") for base in arrays)
+            level, rate, peak, floor = (cast(desk.cells.load(base, k), "double") for base in arrays)
             scale = relative / fma(relative, peak, fma(absolute, peak, floor))
             for value, place in zip((level, rate), sums, strict=True):
                 part = value * scale
-                code.store(fma(part, part, code.load(place, exact.kind, exact.align)), place, exact.align)
-        size, speed = (intrinsic("sqrt", code.load(place, exact.kind, exact.align) * (1.0 / self._states)) for place in sums)
+                exact.store(fma(part, part, exact.load(place)), place)
+        size, speed = (intrinsic("sqrt", exact.load(place) * (1.0 / self._states)) for place in sums)
         usual = (size > 1e-5) & (speed > 1e-5)
         wish = when(usual, size * 0.01 / speed, 1e-6)
         desk.keep(wish=when(desk.holds("fresh"), wish, desk.clock("wish")), fresh=0.0)
@@ -411,7 +411,7 @@ class Loop:
                 code.store(when(alive, person, -1.0), code.at(code.at(place, 4 * desk.lanes), lane))
             noted = (desk.clock("now"), desk.clock("step"), intrinsic("sqrt", square), when(kept, 1.0, 0.0))
             for k, value in enumerate(noted):
-                code.store(value, code.at(place, k * desk.lanes), desk.shape.exact.align)
+                Cells(code, desk.shape.exact).store(value, place, k * desk.lanes)
             desk.set_field("log", code.at(place, (len(noted) + 1) * desk.lanes))
             desk.set_field("log_room", room - 1)
 

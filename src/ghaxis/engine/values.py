@@ -193,6 +193,38 @@ def cast(a: Value, scalar: str) -> Value:
     return a if own in (scalar, "i1") else a.code.emit(kind, f"{'fpext' if own == 'float' else 'fptrunc'} {a.type} {a.name} to {kind}")
 
 
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Arrays of what a shape's levels are, element by element: all lanes of it, or one lane's number as a double."""
+
+    code: Code
+    shape: Shape
+
+    def at(self, base: Value, place: Value | int) -> Value:
+        """The address of a number."""
+        return self.code.at(base, place, self.shape.real)
+
+    def load(self, base: Value, place: Value | int | None = None) -> Value:
+        """All lanes of what stands there."""
+        return self.code.load(base if place is None else self.at(base, place), self.shape.kind, self.shape.align)
+
+    def store(self, value: Value, base: Value, place: Value | int | None = None) -> None:
+        """Write all lanes there."""
+        self.code.store(value, base if place is None else self.at(base, place), self.shape.align)
+
+    def read(self, base: Value, spot: Value | int) -> Value:
+        """One lane's number."""
+        return cast(self.code.load(self.at(base, spot), self.shape.real, self._bytes), "double")
+
+    def write(self, value: Value, base: Value, spot: Value) -> None:
+        """Write one lane's number."""
+        self.code.store(cast(value, self.shape.real), self.at(base, spot), self._bytes)
+
+    @property
+    def _bytes(self) -> int:
+        return _BYTES[self.shape.real]
+
+
 def when(condition: Value, then: Value | Number, otherwise: Value | Number) -> Value:
     """Lane by lane: `then` where the condition holds."""
     typed = [v for v in (then, otherwise) if isinstance(v, Value)]
