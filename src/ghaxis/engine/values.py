@@ -6,7 +6,7 @@ fused explicitly (or not at all, for machines without them), so that one lane an
 
 from __future__ import annotations
 
-import math
+import ctypes
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -134,8 +134,8 @@ class Code:
     def number(self, kind: str, value: Number) -> Value:
         """A constant of that type, the same in every lane."""
         scalar = scalar_of(kind)
-        if scalar == "float" and math.isfinite(value):
-            (value,) = struct.unpack(">f", struct.pack(">f", value))
+        if scalar == "float":
+            value = ctypes.c_float(value).value
         text = "0x" + struct.pack(">d", float(value)).hex().upper() if scalar in SUFFIXES else str(int(value))
         if scalar == "i1":
             text = "true" if value else "false"
