@@ -325,8 +325,8 @@ class ModelCode:
 def module(functions: Iterable[Code], *shapes: Shape) -> str:
     """One LLVM module of these functions."""
     declared = []
-    for shape in sorted({*shapes, *(s.exact for s in shapes)}, key=lambda s: (s.lanes, s.real)):
-        kind, suffix = shape.kind, ("" if shape.lanes == 1 else f"v{shape.lanes}") + SUFFIXES[shape.real]
+    for lanes, real in sorted({(s.lanes, real) for s in shapes for real in (s.real, "double")}):
+        kind, suffix = Shape(lanes, real).kind, ("" if lanes == 1 else f"v{lanes}") + SUFFIXES[real]
         declared += [f"declare {kind} @llvm.{d.format(suffix, kind, kind, kind)}" for d in _DECLARED]
     return "\n".join([*declared, ATTRIBUTES, "", *(f.text() for f in functions)])
 

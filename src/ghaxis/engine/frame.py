@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ghaxis.engine.control import loop, only_if
 from ghaxis.engine.values import Cells, Code, Shape, Value, cast, when, widen
@@ -140,7 +140,7 @@ class Walk:
     @property
     def flat(self) -> Shape:
         """The shape of what is read at one place."""
-        return Shape(WIDE if self.desk.lanes == 1 else self.desk.lanes, self.real or self.desk.shape.real)
+        return replace(self.desk.shape, lanes=WIDE if self.desk.lanes == 1 else self.desk.lanes, real=self.real or self.desk.shape.real)
 
     def get(self, base: Value, place: Value, offset: int = 0) -> Value:
         """What stands at a place of an array (that starts `offset` numbers on)."""
