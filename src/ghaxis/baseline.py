@@ -26,6 +26,7 @@ import platformdirs
 from ghaxis.assembly import freeze_states
 from ghaxis.chance import stream
 from ghaxis.course import compiled, lane_batch, tolerances
+from ghaxis.engine import careful
 from ghaxis.engine.contract import Answer, Array, Breaks, Compiled
 from ghaxis.errors import DomainError, GhaxisError, SimulationError
 from ghaxis.model import Model
@@ -203,7 +204,7 @@ class _Field:
             if d.kind in ("constant", "state") and _is_number(d.expression)
         }
         rates = tuple(f"rate_of_{s}" for s in frozen)
-        return _Field(model, day, frozen, usual, compiled(engine, freeze_states(model.sbml, frozen), rates))
+        return _Field(model, day, frozen, usual, compiled(careful(engine), freeze_states(model.sbml, frozen), rates))
 
     def run(self, lanes: Sequence[tuple[_Seeker, Array, int]], start: float, window: tuple[float, float]) -> _Rates:
         """Everyone (seeker, unknowns, tape) from `start` to the end of the window, each from its last levels."""

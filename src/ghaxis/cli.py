@@ -40,7 +40,7 @@ _out = Console(width=None if sys.stdout.isatty() else _PIPED)
 _err = Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON only")]
-Engine = Annotated[str, typer.Option(help="own, referee or auto")]
+Engine = Annotated[str, typer.Option(help="own, screening, referee or auto")]
 Plot = Annotated[Path | None, typer.Option(help="write a figure (.png, .pdf, .svg)")]
 
 _USES = ("calibration", "validation", "claim", "extra")

@@ -175,13 +175,14 @@ class Shared:
         )
 
 
-def block_sizes(layout: Layout, method: Method, watched: int, room: int = 0) -> dict[str, int]:
-    """The arrays of a block: how many numbers of 8 bytes each has for one lane."""
+def block_sizes(layout: Layout, method: Method, watched: int, room: int = 0, real: str = "double") -> dict[str, int]:
+    """The arrays of a block: how many numbers each has for one lane."""
     height = rounded(len(layout.system.states))
     sizes = dict.fromkeys(("y", "peak", "floor", "new", "inside"), height)
     sizes |= {"stages": method.stages * height, "p": len(layout.system.parameters), "q": len(layout.hoisted)}
     sizes |= {"ft": len(layout.explicit), "J": len(layout.jacobian), "lu": max(len(layout.elimination.slot), rounded(1))}
-    return sizes | {"clock": len(CLOCK), "pointers": len(POINTERS), "seen": watched, "parts": watched, "log": room * 5}
+    sizes |= {"clock": len(CLOCK), "pointers": len(POINTERS), "seen": watched, "parts": watched, "log": room * 5}
+    return sizes | {"exact": 0 if real == "double" else height}
 
 
 def fill_frame(numbers: Mapping[str, float], others: Mapping[str, int]) -> np.ndarray:
@@ -197,18 +198,23 @@ def fill_frame(numbers: Mapping[str, float], others: Mapping[str, int]) -> np.nd
 
 @dataclass(eq=False)
 class Block:
-    """The memory of one block of lanes, and the table of addresses for it; `room` is how many attempts are noted."""
+    """The memory of one block of lanes, and the table of addresses for it.
+
+    `room` is how many attempts are noted; `real` what levels are (`double` or `float`).
+    """
 
     shared: Shared
     lanes: int
     room: int = 0
+    real: str = "double"
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     frame: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         p = self.shared.packed
-        for name, count in block_sizes(p.layout, p.method, p.watched, self.room).items():
-            self.arrays[name] = _aligned(count, self.lanes)
+        doubles = ("clock", "pointers", "parts", "log", "exact")
+        for name, count in block_sizes(p.layout, p.method, p.watched, self.room, self.real).items():
+            self.arrays[name] = _aligned(count, self.lanes, "double" if name in doubles else self.real)
         self.arrays["floor"][:] = 1.0  # of the rows that stand for no state; the others are filled with a person
         self.arrays["clock"][CLOCK.index("step")] = 1.0
         addresses = {name: array.ctypes.data for name, array in (self.shared.arrays | self.arrays).items()}
@@ -221,8 +227,9 @@ class Block:
         return log[log[:, 4] == person, :4]
 
 
-def _aligned(count: int, width: int) -> np.ndarray:
+def _aligned(count: int, width: int, real: str) -> np.ndarray:
     """Zeros (count, width) that start on a cache line."""
-    room = np.zeros(count * width + _LINE // 8 + 8)
-    start = (-room.ctypes.data % _LINE) // 8
+    kind = np.dtype({"double": np.float64, "float": np.float32}[real])
+    room = np.zeros(count * width + _LINE // kind.itemsize + 8, kind)
+    start = (-room.ctypes.data % _LINE) // kind.itemsize
     return room[start : start + count * width].reshape(count, width)
