@@ -25,8 +25,7 @@ import platformdirs
 
 from ghaxis.assembly import freeze_states
 from ghaxis.chance import stream
-from ghaxis.course import compiled, lane_batch, tolerances
-from ghaxis.engine import careful
+from ghaxis.course import TOLERANCES, compiled, lane_batch
 from ghaxis.engine.contract import Answer, Array, Breaks, Compiled
 from ghaxis.errors import DomainError, GhaxisError, SimulationError
 from ghaxis.model import Model
@@ -50,6 +49,7 @@ LIMIT = 1.0  # accepted drift, % per 26 weeks, beyond what noise explains
 NOISE = 3.0  # standard errors that noise explains: some ten states are looked at at once
 LONGEST = (MOVES[1] + 1) * STRIDE + STRIDE + ROUNDS * (WINDOW + DAY)  # hours of tape that a search may need
 
+TIGHT = {"screening": "own"}  # rates in single precision at double's tolerances: the same to all digits shown, at half the cost
 CROWD = 48  # persons side by side, between two reports
 _FORMAT = 6  # of the cache
 
@@ -204,7 +204,8 @@ class _Field:
             if d.kind in ("constant", "state") and _is_number(d.expression)
         }
         rates = tuple(f"rate_of_{s}" for s in frozen)
-        return _Field(model, day, frozen, usual, compiled(careful(engine), freeze_states(model.sbml, frozen), rates))
+        searching = "referee" if engine == "referee" else "screening"
+        return _Field(model, day, frozen, usual, compiled(searching, freeze_states(model.sbml, frozen), rates))
 
     def run(self, lanes: Sequence[tuple[_Seeker, Array, int]], start: float, window: tuple[float, float]) -> _Rates:
         """Everyone (seeker, unknowns, tape) from `start` to the end of the window, each from its last levels."""
@@ -214,7 +215,7 @@ class _Field:
             for seeker, x, tape in lanes
         ]
         batch = lane_batch(self.model, self.runner, asked, start, end, np.empty(0), np.array([window]))
-        answer = self.runner.run(batch, tolerances(self.runner))
+        answer = self.runner.run(batch, TOLERANCES[TIGHT.get(self.runner.name, self.runner.name)])
         for failure in answer.failures:
             seeker = lanes[failure.lane][0]
             where = f" in {failure.state}" if failure.state else ""

@@ -138,7 +138,6 @@ def test_a_failing_lane_is_named_and_others_go_on():
 
 def test_it_is_asked_for_by_name(model):
     assert engines.load("screening").name == "screening"
-    assert engines.careful("screening") == "own"
     result = simulate(model, until="2 h", person=Person(), settled=False, noise=None, engine="screening")
     assert result.provenance["engine"] == "screening"
     assert result.provenance["tolerances"]["relative"] == 1e-3

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ghaxis.engine.contract import Answer, Batch, Breaks, Compiled, Engine, Failure, Tolerances
 from ghaxis.errors import InputError, nearest
 
-__all__ = ["NAMES", "Answer", "Batch", "Breaks", "Compiled", "Engine", "Failure", "Tolerances", "careful", "load"]
+__all__ = ["NAMES", "Answer", "Batch", "Breaks", "Compiled", "Engine", "Failure", "Tolerances", "load"]
 
 NAMES = ("own", "screening", "referee")
 
@@ -28,8 +28,3 @@ def load(name: str = "auto") -> Engine:
         return Referee()
     hint = nearest(name, (*NAMES, "auto"))
     raise InputError(f"unknown engine '{name}'" + (f"; did you mean '{hint}'?" if hint else f"; there are {', '.join(NAMES)}"))
-
-
-def careful(name: str) -> str:
-    """The engine for what is kept and used again, where `name` runs the rest: screening rests on states settled in double."""
-    return "own" if name == "screening" else name
