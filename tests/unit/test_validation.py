@@ -296,7 +296,7 @@ def test_an_empty_model_and_a_doubled_one_score_clearly_worse():
 
 def test_summary_keeps_uses_apart_and_weighs_by_study():
     summary = board(1.0).summary()
-    assert set(summary) == {"calibration", "validation", "claim"}
+    assert set(summary) == {"calibration", "validation", "constants", "claim"}
     assert (summary["calibration"]["n"], summary["calibration"]["studies"]) == (4, 2)
     assert (summary["validation"]["n"], summary["validation"]["studies"]) == (2, 1)
     assert summary["claim"] == {"n": 1, "passed": 1}
