@@ -86,6 +86,10 @@ class Book:
         """The study behind every word that a source field may name."""
         return homes(self.library, self.sources)
 
+    def studies_of(self, source: str) -> frozenset[str]:
+        """The studies that a source field names anywhere, be it in the reason of an assumption."""
+        return frozenset(self.homes[word] for word in re.findall(r"\w+", source) if word in self.homes)
+
     @property
     def claims(self) -> dict[str, str]:
         """The index of claims."""

@@ -227,9 +227,8 @@ def _sources(book: Book) -> Iterator[Mistake]:
             if key not in words:
                 hint = nearest(key.rstrip(":"), FREE) if first and key.rstrip(":") == first[1] else None
                 yield Mistake(place, f"the source '{key.rstrip(':')}' is no known study or finding", hint or nearest(key, words))
-            elif (home := book.homes[key]) in kept:
-                named = f"'{key}'" if key == home else f"'{key}' of {home}"
-                yield Mistake(place, f"the source {named} is kept for validation: no number of the library may rest on it")
+        for key in sorted(book.studies_of(source) & kept):
+            yield Mistake(place, f"the study '{key}' is kept for validation: no number of the library may rest on it")
     for study in book.library.studies.values():
         fixed = book.sources[study.key].use if study.key in book.sources else ""
         if not fixed and study.use in ("calibration", "validation"):

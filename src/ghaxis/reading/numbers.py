@@ -9,7 +9,6 @@ from ghaxis.errors import InputError, nearest
 from ghaxis.reading import arithmetic
 from ghaxis.reading.book import Book
 from ghaxis.reading.records import Definition, Place
-from ghaxis.reading.sources import keys_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ def number_of(text: str, book: Book, definitions: Mapping[str, Definition] | Non
             hint = nearest(name, book.definitions)
             raise InputError(f"'{text}': unknown name '{name}'" + (f"; did you mean '{hint}'?" if hint else ""))
         values[name] = _plain(definition, text)
-        studies |= {book.homes[word] for word in keys_of(definition.source) if word in book.homes}
+        studies |= book.studies_of(definition.source)
     unit, mistakes = book.unit_of(text, Place(""))
     if mistakes:
         raise InputError(mistakes[0].what)
