@@ -18,7 +18,7 @@ PRINTED = ("sex", "age", "bmi", "weight", "height", "note")  # characteristics o
 
 def study_mistakes(study: StudyRecord, book: Book) -> Iterator[Mistake]:
     """Everything in a study that the library does not know."""
-    if study.setting != "part":
+    if not study.parts:
         for group in study.people.values():
             yield from _group(group, book)
     yield from _arms(study, book)
@@ -82,7 +82,7 @@ def _group(group: PeopleRecord, book: Book) -> Iterator[Mistake]:
 def _arms(study: StudyRecord, book: Book) -> Iterator[Mistake]:
     library = book.library
     good = ["nothing", *library.therapies, *library.interventions]
-    if study.setting == "part":
+    if study.parts:
         good += book.definitions
     for arm in study.arms.values():
         for word in first_words(arm.do):
