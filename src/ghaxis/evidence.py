@@ -1,8 +1,8 @@
 """What is known: findings as numbers with an effect and, where print allows, its standard error; and what other studies would have said.
 
-A *level* is scored by its fold error, and so is a *constant*, a number of the model's text that no run gives. A *contrast* is scored as an effect: the logarithm of the ratio that `of` forms (`a/b`, `a/b - 1`),
-else the difference in the measure's unit. Only printed SD (with the arm's n), SE and 95 % intervals become standard errors; guessed ones,
-ranges and quartiles never do.
+A *level* is scored by its fold error, and so is a *constant*, a number of the model's text that no run gives. A *contrast* is scored as an
+effect: the logarithm of the ratio that `of` forms (`a/b`, `a/b - 1`), else the difference in the measure's unit. Only printed SD (with the
+arm's n), SE and 95 % intervals become standard errors; guessed ones, ranges and quartiles never do.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Finding:
     """One published number, ready to be compared.
 
     `value`, `low`, `high` and `interval` (a printed 95 % interval) are in `unit`: the measure's for levels and differences, none for
-    ratios, the printed one for constants (whose measure is their own arithmetic). `low` and `high` bound the truth where only a range or a bound is printed. `se` is the standard error of the *effect*.
+    ratios, the printed one for constants (whose measure is their own arithmetic). `low` and `high` bound the truth where only a range or a
+    bound is printed. `se` is the standard error of the *effect*.
     """
 
     study: StudyRecord
@@ -249,9 +250,7 @@ def _precision(draft: Finding) -> tuple[float | None, tuple[float, float] | None
         error = units.number(spread["sd"], draft.unit, "sd") / math.sqrt(draft.record.n)
     else:
         return None, None
-    scale = {"relative": 1.0 + draft.value, "ratio": draft.value}.get(
-        draft.form, draft.value if draft.is_level and draft.positive else 1.0
-    )
+    scale = {"relative": 1.0 + draft.value, "ratio": draft.value}.get(draft.form, draft.value if draft.is_level and draft.positive else 1.0)
     interval = draft.value - _Z95 * error, draft.value + _Z95 * error
     return abs(error / scale) if scale else None, interval
 
@@ -266,7 +265,11 @@ class References:
     def __post_init__(self) -> None:
         known: dict[tuple[str, str, str], tuple[tuple[StudyRecord, float, bool], ...]] = {}
         for finding in self.findings:
-            if finding.form not in ("order", "constant") and finding.middle is not None and math.isfinite(effect := finding.effect(finding.middle)):
+            if (
+                finding.form not in ("order", "constant")
+                and finding.middle is not None
+                and math.isfinite(effect := finding.effect(finding.middle))
+            ):
                 known[finding.context] = (*known.get(finding.context, ()), (finding.study, effect, finding.positive))
         object.__setattr__(self, "_known", known)
 

@@ -30,7 +30,23 @@ _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?:\s*[^\s,\d]\S*)?"
 _EXPECT = re.compile(rf"decreasing|increasing|no change|(?:<=|>=|<|>)\s*{_NUMBER}|between\s+{_NUMBER}\s+and\s+{_NUMBER}")
 EXPECTS = ("decreasing", "increasing", "no change", "< 0.9", "> 1.1", "between 0.5 and 0.9")
 _STUDY_KEYS = ("key", "citation", "doi", "seen", "use", "setting", "topic", "title", "assay", "species", "parts", "hold", "note")
-_FINDING_KEYS = ("id", "measure", "of", "number", "kind", "value", "low", "high", "spread", "n", "bound", "expect", "claim", "window", "note")
+_FINDING_KEYS = (
+    "id",
+    "measure",
+    "of",
+    "number",
+    "kind",
+    "value",
+    "low",
+    "high",
+    "spread",
+    "n",
+    "bound",
+    "expect",
+    "claim",
+    "window",
+    "note",
+)
 
 
 def read_study_file(path: Path, root: Path | None, measures: Mapping[str, MeasureRecord]) -> tuple[StudyRecord | None, list[Mistake]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ghaxis.errors import Place
 from ghaxis.model import Model
-from ghaxis.reading.records import Definition, Fragment, Library
+from ghaxis.reading.records import Definition, Fragment
 from ghaxis.reading.sources import Source, homes, keys_of, known_words, read_sources
 from ghaxis.report.wiring import draw
 
