@@ -28,12 +28,16 @@ _Z90 = 1.644854
 @dataclass(frozen=True)
 class Prediction:
     """What a run says of a finding: its value in the finding's unit, the standard error of its *effect* over persons and tapes (None from a
-    single lane), and the predicted comparator of a difference (the mean of its last reading)."""
+    single lane), and the predicted comparator of a difference (the mean of its last reading).
+
+    `stated`, of a constant: whether the number's own source names the finding's study, so that agreement proves only the transcription.
+    """
 
     value: float
     se: float | None = None
     comparator: float | None = None
     parts: tuple[float, ...] = ()
+    stated: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Verdict:
     log_ratio: float | None
     reference_errors: tuple[float | None, float | None]
     note: str
+    stated: bool | None = None
 
     def row(self) -> dict[str, Any]:
         """The verdict as `validate --json` prints it."""
@@ -68,7 +73,7 @@ class Verdict:
             "use": self.finding.study.use,
             "claim": record.claim,
             "kind": record.kind,
-            "measure": record.measure,
+            "measure": self.finding.measure.name,
             "observed": self.finding.middle,
             "predicted": self.predicted,
             "low": self.low,
@@ -86,8 +91,9 @@ class Verdict:
 
 def score_study(predictions: Sequence[tuple[Finding, Prediction]], references: References) -> list[Verdict]:
     """All findings of one study, with its free assay factors: for the model, and for each reference its own."""
-    nothing = {f.id: references.nothing(f) for f, _ in predictions if f.form != "order"}
-    shelf = {f.id: references.shelf(f) for f, _ in predictions if f.form != "order"}
+    run = [f for f, _ in predictions if f.form not in ("order", "constant")]
+    nothing = {f.id: references.nothing(f) for f in run}
+    shelf = {f.id: references.shelf(f) for f in run}
     factors = assay_factors([(f, f.effect(p.value)) for f, p in predictions])
     by_reference = [assay_factors([(f, e) for f, _ in predictions if (e := known.get(f.id)) is not None]) for known in (nothing, shelf)]
     verdicts = []
@@ -97,7 +103,7 @@ def score_study(predictions: Sequence[tuple[Finding, Prediction]], references: R
             continue
         errors = tuple(
             None
-            if known[finding.id] is None
+            if known.get(finding.id) is None
             else _error(finding, _adjusted(finding, float(known[finding.id] or 0.0), own), prediction.comparator)[0]
             for known, own in zip((nothing, shelf), by_reference, strict=True)
         )
@@ -130,7 +136,7 @@ def assay_factors(effects: Iterable[tuple[Finding, float]]) -> dict[str, float]:
 
 def _adjusted(finding: Finding, effect: float, factors: Mapping[str, float]) -> float:
     factor = factors.get(analyte(finding) or "", 0.0)
-    return effect + factor if finding.form == "level" else effect * math.exp(factor)
+    return effect + factor if finding.is_level else effect * math.exp(factor)
 
 
 def _error(finding: Finding, effect: float, comparator: float | None) -> tuple[float, float]:
@@ -149,7 +155,7 @@ def _error(finding: Finding, effect: float, comparator: float | None) -> tuple[f
         ):
             return 0.0, floor
         return abs(effect) / (NO_CHANGE * size), floor
-    if finding.form == "level" and finding.positive:
+    if finding.is_level and finding.positive:
         return min(math.expm1(min(distance, 50.0)), _WORST), floor
     nearest_end = low if effect < low else high if effect > high else 0.0
     if distance == 0.0:
@@ -172,6 +178,8 @@ def _score(
     notes = [finding.record.note] if finding.record.note else []
     if (name := analyte(finding)) in factors:
         notes.append(f"assay factor of {name} x{math.exp(factors[str(name)]):.2f}")
+    if prediction.stated:
+        notes.append("this study is the source of the number")
     return Verdict(
         finding,
         prediction.value,
@@ -187,12 +195,13 @@ def _score(
         effect - observed if finding.positive and observed is not None and math.isfinite(effect) else None,
         references,
         "; ".join(notes),
+        prediction.stated,
     )
 
 
 def _direction(finding: Finding, effect: float, observed: float | None, floor: float) -> bool | None:
     """Whether the sign is right, for contrasts whose own is beyond doubt."""
-    if finding.form == "level" or finding.no_change or observed is None:
+    if finding.is_level or finding.no_change or observed is None:
         return None
     low, high = finding.target
     if min(abs(low), abs(high)) <= max(finding.se or 0.0, floor) or low * high < 0:

@@ -16,11 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from ghaxis import units
 from ghaxis.errors import GhaxisError
 from ghaxis.evidence import Finding, References, Study, Unreadable, all_findings, find_studies
 from ghaxis.keeping import Kept
 from ghaxis.measure import watched
 from ghaxis.model import Model
+from ghaxis.reading.book import Book
+from ghaxis.reading.numbers import number_of
 from ghaxis.reading.records import Library, StudyRecord
 from ghaxis.scoring import Prediction, Verdict, score_study, unit_of
 from ghaxis.treatment import Protocol
@@ -51,10 +54,13 @@ class Scoreboard:
         return [{**v.row(), "form": _form(v.finding), "unit": unit_of(v.finding), **_effect_interval(v.finding)} for v in self.verdicts]
 
     def summary(self) -> dict[str, dict[str, Any]]:
-        """Calibration and validation apart, each study weighing 1; claims apart; `extra` in none of them."""
-        by_use = {use: _summary([v for v in self.verdicts if v.finding.study.use == use and v.error is not None]) for use in SUMMARISED}
+        """Calibration and validation apart, each study weighing 1; constants of the text and claims apart; `extra` in none of them."""
+        scored = [v for v in self.verdicts if v.error is not None and v.finding.study.use in SUMMARISED]
+        outcomes = [v for v in scored if v.finding.form != "constant"]
+        by_use = {use: _summary([v for v in outcomes if v.finding.study.use == use]) for use in SUMMARISED}
         claims = [v for v in self.verdicts if v.finding.record.claim or v.finding.study.use == "claim"]
-        return {**by_use, "claim": {"n": len(claims), "passed": sum(v.passed for v in claims)}}
+        constants = _constants([v for v in scored if v.finding.form == "constant"])
+        return {**by_use, "constants": constants, "claim": {"n": len(claims), "passed": sum(v.passed for v in claims)}}
 
     def __str__(self) -> str:
         lines = [
@@ -91,7 +97,7 @@ def validate(
     verdicts: list[Verdict] = []
     equipped = model.with_therapies(_therapies(records, model))
     every = [Study.of(record, model.library) for record in records]
-    watch = _watch(every)
+    watch, book = _watch(every), Book(model.library)
     inside = progress if len(every) == 1 else None
     for done, study in enumerate(every):
         if progress and len(every) > 1:
@@ -103,7 +109,10 @@ def validate(
         )
         skipped += failures
         failed = {f.id for f in failures}
-        predictions, unread = predict([f for f in study.findings if f.id not in failed], outcomes)
+        predictions, unread = predict([f for f in study.findings if f.id not in failed and f.tokens], outcomes)
+        skipped += unread
+        read, unread = constants(study, book, equipped)
+        predictions += read
         skipped += unread
         verdicts += score_study(predictions, references)
     if progress and len(every) != 1:
@@ -125,7 +134,7 @@ def _therapies(records: Sequence[StudyRecord], model: Model) -> list[str]:
 
 def _watch(studies: Sequence[Study]) -> tuple[str, ...]:
     """What the studies of whole people read, together: one compiled model serves them all."""
-    measures = {f.measure.name: f.measure for study in studies if not study.record.parts for f in study.findings}
+    measures = {f.measure.name: f.measure for study in studies if not study.record.parts for f in study.findings if f.tokens}
     return tuple(dict.fromkeys(name for measure in measures.values() for name in watched(measure)))
 
 
@@ -154,7 +163,7 @@ def _outcomes(
     good = dataclasses.replace(
         study,
         record=dataclasses.replace(record, arms={name: one for name, one in record.arms.items() if name not in reasons}),
-        findings=tuple(f for f in study.findings if not any(arm in reasons for arm, _ in f.tokens)),
+        findings=tuple(f for f in study.findings if f.tokens and not any(arm in reasons for arm, _ in f.tokens)),
     )
     if good.findings:
         trial = Trial.of(good, people, tapes, seed, model.library)
@@ -183,6 +192,21 @@ def predict(findings: Sequence[Finding], outcomes: Outcomes) -> tuple[list[tuple
             made.append((finding, predicted(finding, outcomes)))
         except GhaxisError as error:
             unread.append(Unreadable(finding.study.key, finding.id, str(error)))
+    return made, unread
+
+
+def constants(study: Study, book: Book, model: Model) -> tuple[list[tuple[Finding, Prediction]], list[Unreadable]]:
+    """What the text says of a study's constants, in the printed unit: no run is needed."""
+    made: list[tuple[Finding, Prediction]] = []
+    unread: list[Unreadable] = []
+    for finding in study.findings:
+        if finding.form == "constant":
+            try:
+                number = number_of(finding.record.number, book, model.definitions)
+                value = units.convert(number.value, number.unit, finding.unit)
+                made.append((finding, Prediction(value, stated=study.key in number.studies)))
+            except GhaxisError as error:
+                unread.append(Unreadable(study.key, finding.id, str(error)))
     return made, unread
 
 
@@ -242,6 +266,18 @@ def _summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "skill": None if own is None or not shelf else 1.0 - own / shelf,
         "nothing": _mean_by_study((v, _capped(v.reference_errors[0])) for v in verdicts if v.reference_errors[0] is not None),
         "shelf": shelf,
+    }
+
+
+def _constants(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Numbers of the text beside printed ones. Where the number's own source names the study (`stated`), agreement proves only the
+    transcription; `independent` are the others."""
+    parts = {word: [v for v in verdicts if v.stated is stated] for word, stated in (("stated", True), ("independent", False))}
+    return {
+        "n": len(verdicts),
+        "studies": len({v.finding.study.key for v in verdicts}),
+        **{name: _mean_by_study((v, float((v.error or 0.0) <= limit)) for v in verdicts) for name, limit in TIERS},
+        **{word: {"n": len(some), "passed": sum(v.passed for v in some)} for word, some in parts.items()},
     }
 
 
