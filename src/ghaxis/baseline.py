@@ -50,8 +50,9 @@ NOISE = 3.0  # standard errors that noise explains: some ten states are looked a
 LONGEST = (MOVES[1] + 1) * STRIDE + STRIDE + ROUNDS * (WINDOW + DAY)  # hours of tape that a search may need
 
 TIGHT = {"screening": "own"}  # rates in single precision at double's tolerances: the same to all digits shown, at half the cost
+STEADY = 0.2  # spread between tapes, of the mean: what differs less does not pulse
 CROWD = 48  # persons side by side, between two reports
-_FORMAT = 6  # of the cache
+_FORMAT = 7  # of the cache
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Residual:
 
 @dataclass(frozen=True)
 class Settled:
-    """A person at rest: `person` with the implied causes among its parameters, and all levels at midnight (the mean over the tapes)."""
+    """A person at rest: `person` with the implied causes among its parameters, and typical levels of all states at midnight."""
 
     person: Resolved
     levels: Mapping[str, float]
@@ -354,7 +355,7 @@ class _Seeker:
         field, found = self.field, self.values(self.x)
         implied = {u.cause: _implied(field.model, u, found[u.cause], field.usual[u.cause]) for u in self.unknowns if u.cause}
         slow = self.held | {u.state: found[u.state] for u in self.unknowns if not u.cause}
-        levels = {name: float(np.mean([self.levels[k][name] for k in range(TAPES)])) for name in self.levels[0]} | slow
+        levels = _typical(self.levels) | slow
         person = dataclasses.replace(self.person, parameters={**self.person.parameters, **{name: i.value for name, i in implied.items()}})
         drifts = self.rates * self.lasting
         errors = drifts.std(axis=0, ddof=1) / math.sqrt(TAPES)
@@ -413,6 +414,17 @@ def _is_noise(corrections: Array) -> bool:
     """Whether the mean of corrections (n, unknowns) is small, or no more than they scatter."""
     error = corrections.std(axis=0, ddof=1) / math.sqrt(len(corrections))
     return bool((np.abs(corrections.mean(axis=0)) < NEAR + NOISE * error).all())
+
+
+def _typical(levels: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
+    """Levels to start from: of what hardly differs between tapes the mean, of what pulses that of the tape nearest to these means."""
+    names = list(levels[0])
+    rows = np.array([[levels[k][name] for name in names] for k in sorted(levels)])
+    mean, spread = rows.mean(axis=0), rows.std(axis=0)
+    steady = spread < STEADY * np.abs(mean)
+    away = (rows - mean)[:, steady] / np.maximum(spread[steady], 1e-300)
+    nearest = rows[int((away**2).sum(axis=1).argmin())]
+    return dict(zip(names, np.where(steady, mean, nearest).tolist(), strict=True))
 
 
 def _limited(step: Array, limit: float) -> Array:
