@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def cost_at(points: Sequence[Point], error: float) -> float | None:
         return None
     if error >= line[0][0]:
         return line[0][1]
-    for (e1, c1), (e2, c2) in zip(line, line[1:], strict=False):
+    for (e1, c1), (e2, c2) in pairwise(line):
         if e2 <= error <= e1:
             share = math.log(error / e1) / math.log(e2 / e1)
             return math.exp((1 - share) * math.log(c1) + share * math.log(c2))

@@ -10,6 +10,7 @@ import importlib.util
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -134,7 +135,7 @@ def spans(batch: Batch) -> Iterator[tuple[float, float, np.ndarray]]:
     breaks: Breaks = batch.breaks[0]
     outside = np.unique(np.concatenate([breaks.path_times, breaks.impulse_times]))
     stops = [batch.start, *outside[(outside > batch.start) & (outside < batch.end)].tolist(), batch.end]
-    for now, stop in zip(stops, stops[1:], strict=False):
+    for now, stop in pairwise(stops):
         yield now, stop, np.flatnonzero((batch.times > now) & (batch.times <= stop))
 
 

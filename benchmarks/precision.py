@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from benchmarks.cases import PULSES, SLOW, WATCHED, WEEK, Case, crowd, together
 from benchmarks.cases import cases as all_cases
 from benchmarks.curves import largest_error, relative_error
 from benchmarks.peers import Own, Peer, RoadRunner
-from ghaxis.engine import NAMES, Tolerances, load, machine
+from ghaxis.engine import NAMES, Engine, Tolerances, load, machine
 from ghaxis.engine.own import OwnEngine
 
 _PULSE_COLUMNS = [WATCHED.index(name) for name in PULSES]
@@ -21,18 +20,19 @@ _SLOW_COLUMNS = [WATCHED.index(name) for name in SLOW]
 SHORT, LONG = 4, 26  # weeks after which slow states are looked at
 
 
-def reference(cases: list[Case], weeks: int) -> dict[str, Any]:
+def reference(cases: list[Case], long: list[Case], weeks: int) -> dict[str, Any]:
     """Our engine at 1e-10, and how far libRoadRunner at 1e-10 is from it."""
     own, other = Own(cases[0].model.sbml), RoadRunner(cases[0].model.sbml)
     found: dict[str, Any] = {"days": {}, "slow": {}, "against": {}}
-    for k, case in enumerate(cases):
+    for case in cases:
         values = own.run(case.two_days, 1e-10).values[:, _PULSE_COLUMNS]
         theirs = other.run(case.two_days, 1e-10).values[:, _PULSE_COLUMNS]
         found["days"][case.name] = values.tolist()
         found["against"][case.name] = largest_error(theirs, values).tolist()
+    for case in long:
         found["slow"][case.name] = _slow(own, case, 1e-9, weeks).tolist()
-        if k == 0:
-            found["against_slow"] = relative_error(_slow(other, case, 1e-9, weeks), np.array(found["slow"][case.name])).max(axis=0).tolist()
+    last = long[-1]
+    found["against_slow"] = relative_error(_slow(other, last, 1e-9, weeks), np.array(found["slow"][last.name])).max(axis=0).tolist()
     return found
 
 
@@ -51,9 +51,7 @@ def errors(peer: Peer, cases: list[Case], long: list[Case], weeks: int, against:
                 largest_error(peer.run(c.two_days, relative).values[:, _PULSE_COLUMNS], np.array(against["days"][c.name])).tolist()
                 for c in cases
             ]
-            found["slow"][key] = [
-                relative_error(_slow(peer, c, relative, weeks), np.array(against["slow"][c.name])).tolist() for c in long
-            ]
+            found["slow"][key] = [relative_error(_slow(peer, c, relative, weeks), np.array(against["slow"][c.name])).tolist() for c in long]
         except (ArithmeticError, RuntimeError, ValueError, Warning) as error:
             found["short"].pop(key, None)
             found["failed"][key] = str(error)[:200]
@@ -82,15 +80,13 @@ def lanes(tolerances: tuple[float, ...], people: int, seed: int) -> dict[str, An
     model = all_cases()[0].model
     batch = together(model, crowd(people), WEEK, np.arange(1.0, WEEK + 1))
     widths = [1, *(w for w in (4, 8) if w <= max(machine.widest(), 4))]
-    engines: dict[str, Callable[[], Any]] = {
-        f"{method} x{w}": (lambda m=method, w=w: OwnEngine(m, w).compile(model.sbml, WATCHED)) for method in ("rodas4", "ros3") for w in widths
-    }
-    engines |= {name: (lambda n=name: load(n).compile(model.sbml, WATCHED)) for name in NAMES if name not in ("own", "referee")}
+    engines: dict[str, Engine] = {f"{method} x{w}": OwnEngine(method, w) for method in ("rodas4", "ros3") for w in widths}
+    engines |= {name: load(name) for name in NAMES if name not in ("own", "referee")}
     jobs = [(name, relative) for name in engines for relative in tolerances]
     random.Random(seed).shuffle(jobs)
     found: dict[str, Any] = {}
     for name, relative in jobs:
-        compiled = engines[name]()
+        compiled = engines[name].compile(model.sbml, WATCHED)
         tolerance = Tolerances(relative, relative / 100)
         compiled.run(together(model, crowd(1), 6.0, np.array([6.0])), tolerance, 1)
         begun = time.process_time()
