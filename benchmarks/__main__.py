@@ -120,6 +120,7 @@ def measure(size: Size) -> dict[str, Any]:
     found["costs"] = [
         measured.part(f"costs_{k}", lambda k=k: precision.costs(engines(), some, size.tolerances, k)) for k in range(size.rounds)
     ]
+    found["undisturbed"] = measured.part("undisturbed", lambda: precision.undisturbed(engines(), cases()[0], size.tolerances, size.rounds))
     found["lanes"] = [
         measured.part(f"lanes_{k}", lambda k=k: precision.lanes(size.lane_tolerances[: size.tolerances], size.lanes, k))
         for k in range(size.rounds)

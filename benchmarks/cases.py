@@ -10,7 +10,7 @@ import numpy as np
 
 from ghaxis.baseline import settle
 from ghaxis.course import Course, batch, compiled
-from ghaxis.engine import Batch
+from ghaxis.engine import Batch, Breaks
 from ghaxis.model import Model
 from ghaxis.people import Person
 from ghaxis.treatment import Protocol
@@ -51,6 +51,11 @@ class Case:
     def week(self) -> Batch:
         """A week looked at every hour: what is timed."""
         return self.batch(WEEK, np.arange(1.0, WEEK + 1))
+
+    def undisturbed(self, batch: Batch) -> Batch:
+        """The same with nothing from outside: no habits, no noise, no doses."""
+        nothing = np.empty(0)
+        return replace(batch, breaks=(Breaks(nothing, (), nothing, nothing, (), nothing),))
 
     def weeks(self, *asked: int) -> Batch:
         """Some weeks, looked at at the end of those named."""

@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 from benchmarks.curves import frontier
-from benchmarks.summary import curves, lane_curves, medians, pulse_error, slow_error
+from benchmarks.summary import curves, lane_curves, lane_names, medians, pulse_error, slow_error
 
 COLOURS = ("#0b6e4f", "#6bbf59", "#b5179e", "#3a5ba0", "#d1495b", "#edae49", "#8d6a9f", "#00798c", "#30343f")
 MARKS = "osD^v<>Ph"
@@ -27,7 +27,7 @@ def precision(found: Mapping[str, Any], where: Path) -> None:
     ):
         for k, name in enumerate(found["engines"]):
             _draw(axis, medians(curves(found, name, error)), k, name, "-")
-        for k, name in enumerate(_lanes(found)):
+        for k, name in enumerate(n for n in lane_names(found) if not n.startswith("ros3")):
             _draw(axis, medians(lane_curves(found, name, error)), k, f"ghaxis, {name}", ":")
         axis.set(xscale="log", yscale="log", xlabel=label)
         axis.invert_xaxis()
@@ -36,10 +36,6 @@ def precision(found: Mapping[str, Any], where: Path) -> None:
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     _save(figure, where)
-
-
-def _lanes(found: Mapping[str, Any]) -> list[str]:
-    return [name for name in found["lanes"][0] if not name.startswith("ros3") and not name.endswith("x1")]
 
 
 def _draw(axis: Any, points: list[tuple[float, float]], k: int, name: str, style: str) -> None:

@@ -75,6 +75,23 @@ def costs(peers: list[Peer], cases: list[Case], most: int, seed: int) -> dict[st
     return found
 
 
+def undisturbed(peers: list[Peer], case: Case, most: int, rounds: int) -> dict[str, Any]:
+    """One person without any breakpoint, by engine and tolerance: error of GH and pSTAT5 over 48 h, seconds of a week by round."""
+    days, week = case.undisturbed(case.two_days), case.undisturbed(case.week)
+    against = peers[0].run(days, 1e-10).values
+    fast = [WATCHED.index(name) for name in ("GH", "pSTAT5_nuc")]
+    found: dict[str, Any] = {}
+    for k in range(rounds):
+        jobs = [(p, relative) for p in peers for relative in p.tolerances[:most]]
+        random.Random(k).shuffle(jobs)
+        for p, relative in jobs:
+            cell = found.setdefault(p.name, {}).setdefault(f"{relative:g}", {"seconds": []})
+            if "error" not in cell:
+                cell["error"] = float(largest_error(p.run(days, relative).values, against)[fast].max())
+            cell["seconds"].append(p.run(week, relative).seconds)
+    return found
+
+
 def lanes(tolerances: tuple[float, ...], people: int, seed: int) -> dict[str, Any]:
     """One round: processor seconds of a person-week when people run as lanes of one thread, by engine, width and tolerance."""
     model = all_cases()[0].model

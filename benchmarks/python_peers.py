@@ -116,7 +116,9 @@ class Cvode(Driven):
 
         if getattr(self, "_kept", (None,))[0] != relative:
             options = {"rtol": relative, "atol": relative / 1000 * self.sizes, "linsolver": "sparse", "sparsity": pattern}
-            self._kept = (relative, CVODE(rates, jacfn=slopes, max_num_steps=1_000_000, **options))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that the pattern serves our Jacobian only
+                self._kept = (relative, CVODE(rates, jacfn=slopes, max_num_steps=1_000_000, **options))
         solver = self._kept[1]
         solver.init_step(float(asked[0]), y)
         found = []

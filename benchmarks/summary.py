@@ -48,6 +48,17 @@ def lane_curves(found: Mapping[str, Any], engine: str, error: Any = pulse_error)
     return [[(error(errors, key), cost) for key, cost in costs.items() if key in errors["short"]] for costs in rounds]
 
 
+def undisturbed_curves(found: Mapping[str, Any], engine: str) -> list[list[Point]]:
+    """The same for one person without breakpoints."""
+    cells = found["undisturbed"][engine].values()
+    return [[(cell["error"], cell["seconds"][k]) for cell in cells] for k in range(len(found["costs"]))]
+
+
+def lane_names(found: Mapping[str, Any]) -> list[str]:
+    """Engines run with lanes, by method and then by width."""
+    return sorted((n for n in found["lanes"][0] if not n.endswith(" x1")), key=lambda n: (n.startswith("ros3"), n))
+
+
 def medians(rounds: Sequence[Sequence[Point]]) -> list[Point]:
     """The median curve: rounds share their errors."""
     costs: dict[float, list[float]] = {}
