@@ -51,6 +51,27 @@ def ranged(spread: Mapping[str, float], times: float = 1.0) -> str:
     return f"{show(times * spread['median'])} ({show(times * spread['least'])}-{show(times * spread['most'])})"
 
 
+def in_short(found: Found) -> str:
+    """The few numbers that the rest explains."""
+    own, theirs = curves(found, OURS), [n for n in found["engines"] if not n.startswith("ghaxis")]
+    lines = [
+        f"* At an error of 1e-3 of the maximum of GH and pSTAT5 (worst person), a person-week takes {show(_ms(medians(own), 1e-3))} ms."
+    ]
+    beside = [f"{name} {_ratio(r)}" for name in theirs if (r := ratios(curves(found, name), own, 1e-3))]
+    if beside:
+        lines.append(f"* At that error the others take, times as long for one person: {'; '.join(beside)}.")
+    best = next((n for n in reversed(lane_names(found)) if n.startswith("rodas4")), None)
+    if best:
+        width, cost = best.removeprefix("rodas4 x"), _ms(medians(lane_curves(found, best)), 1e-3)
+        beside = [f"{name} {_ratio(r)}" for name in theirs if (r := ratios(curves(found, name), lane_curves(found, best), 1e-3))]
+        lines.append(f"* In lanes of {width}: {show(cost)} ms a person-week; times as long: {'; '.join(beside)}.")
+    p = found["population"]
+    f = p["found"]
+    crowd = f"{f['people']} people x {f['weeks']} weeks"
+    lines.append(f"* {crowd}: {show(p['wall'])} s with {f['workers']} threads ({show(p['cpu'])} processor seconds).")
+    return "\n".join(lines)
+
+
 def on_what(found: Found) -> str:
     """Processor, versions, model."""
     m = found["machine"]
@@ -325,7 +346,7 @@ def limits(found: Found) -> str:
                     "attempts a week",
                     "kflop an attempt",
                     "instructions",
-                    "of them vector",
+                    "of them on vector registers",
                     "measured µs",
                     "Gflop/s",
                     "% of the f64 peak",
@@ -353,6 +374,7 @@ def caveats(_: Found) -> str:
 
 
 SECTIONS = (
+    ("In short", in_short),
     ("On what", on_what),
     ("What is compared", how),
     ("At equal error", equal_error),

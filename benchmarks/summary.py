@@ -76,6 +76,6 @@ def ratios(theirs: Sequence[Sequence[Point]], ours: Sequence[Sequence[Point]], e
 
 
 def issue_seconds(counted: Mapping[str, Any], clock_ghz: float, per_cycle: float) -> float | None:
-    """Seconds of an attempt if the processor never waited: vector instructions `per_cycle` a cycle."""
-    instructions = counted["instructions"]
+    """Seconds of an attempt if the processor never waited: floating-point instructions (moves included) `per_cycle` a cycle."""
+    instructions = counted["vector_instructions"]
     return None if instructions is None else instructions / per_cycle / clock_ghz / 1e9
