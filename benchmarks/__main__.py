@@ -1,7 +1,7 @@
 """Run what is not there yet and write the page: `make bench` (half an hour, best on a machine that does nothing else).
 
 Every part is kept as JSON in out/bench (one folder for each model, engine and processor) as soon as it is measured, so an interrupted run
-goes on where it stopped; delete a file to measure that part again. `--quick` is a smoke test with its own folder and page.
+goes on where it stopped; delete a file to measure that part again, or say `--again`. `--quick` is a smoke test with its own folder and page.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -142,8 +143,11 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke test: little of everything, in out/bench-quick")
+    parser.add_argument("--again", action="store_true", help="measure everything anew")
     given = parser.parse_args()
     size = QUICK if given.quick else FULL
+    if given.again:
+        shutil.rmtree(size.out / fingerprint(), ignore_errors=True)
     cases()  # settled states are made before anything is timed
     page.write(measure(size), size.page, size.pictures)
     print(f"written: {size.page.relative_to(ROOT)}")

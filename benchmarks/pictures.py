@@ -28,7 +28,7 @@ def precision(found: Mapping[str, Any], where: Path) -> None:
         for k, name in enumerate(found["engines"]):
             _draw(axis, medians(curves(found, name, error)), k, name, "-")
         for k, name in enumerate(n for n in lane_names(found) if not n.startswith("ros3")):
-            _draw(axis, medians(lane_curves(found, name, error)), k, f"ghaxis, {name}", ":")
+            _draw(axis, medians(lane_curves(found, name, error)), len(COLOURS) - 1 - k, f"ghaxis, {name}", ":")
         axis.set(xscale="log", yscale="log", xlabel=label)
         axis.invert_xaxis()
         axis.grid(alpha=0.25)
