@@ -1,7 +1,8 @@
 """Run what is not there yet and write the page: `make bench` (half an hour, best on a machine that does nothing else).
 
-Every part is kept as JSON in out/bench (one folder for each model, engine and processor) as soon as it is measured, so an interrupted run
-goes on where it stopped; delete a file to measure that part again, or say `--again`. `--quick` is a smoke test with its own folder and page.
+Every part is kept as JSON in out/bench as soon as it is measured, in a folder of the model, the engine and the processor (errors of others
+in one of the model), so an interrupted run goes on where it stopped; delete a file to measure that part again. `--again` times everything
+anew and keeps the errors, which no clock moves. `--quick` is a smoke test with its own folder and page.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ import argparse
 import hashlib
 import json
 import os
-import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,10 +87,19 @@ class Lazy:
         return self._found
 
 
-def fingerprint() -> str:
-    """A folder's name for the model, the engine and the processor: measurements of another of them are never taken for these."""
-    text = b"".join(file.read_bytes() for file in sorted((ROOT / "src/ghaxis/engine").glob("*.py")))
-    return machine.digest(cases()[0].model.hash, hashlib.sha256(text).hexdigest())[:12]
+def timed_folder() -> str:
+    """A folder's name for the model, the engine and the processor: times of another of them are never taken for these."""
+    return machine.digest(cases()[0].model.hash, _text(sorted((ROOT / "src/ghaxis/engine").glob("*.py"))))[:12]
+
+
+def steady_folder() -> str:
+    """The same for what no clock moves: the model, and how errors are measured."""
+    files = [ROOT / "benchmarks" / f"{name}.py" for name in ("cases", "curves", "peers", "python_peers", "amici_peer")]
+    return "errors_" + hashlib.sha256((cases()[0].model.hash + _text(files)).encode()).hexdigest()[:12]
+
+
+def _text(files: Sequence[Path]) -> str:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def slug(name: str) -> str:
@@ -100,17 +109,17 @@ def slug(name: str) -> str:
 
 def measure(size: Size) -> dict[str, Any]:
     """Everything the page tells."""
-    measured, engines = Measured(size.out / fingerprint()), Lazy()
+    measured, steady, engines = Measured(size.out / timed_folder()), Measured(size.out / steady_folder()), Lazy()
     some, long = list(cases()[: size.people]), list(cases()[-size.long_people :])
     widest = max(machine.widest(), 4)
     weeks = sorted({w for w in (1, 4, 26) if w <= size.weeks})
     found: dict[str, Any] = {}
     found["machine"] = measured.part("machine", machine_and_versions)
-    found["reference"] = measured.part("reference", lambda: precision.reference(some, long, size.weeks))
+    found["reference"] = steady.part("reference", lambda: precision.reference(some, long, size.weeks))
     names = measured.part("engines", lambda: {p.name: {"built": getattr(p, "built", None)} for p in engines()})
     found["engines"] = names
     found["errors"] = {
-        name: measured.part(
+        name: (measured if name.startswith("ghaxis") else steady).part(
             f"errors_{slug(name)}",
             lambda name=name: precision.errors(
                 next(p for p in engines() if p.name == name), some, long, size.weeks, found["reference"], size.tolerances
@@ -143,11 +152,13 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke test: little of everything, in out/bench-quick")
-    parser.add_argument("--again", action="store_true", help="measure everything anew")
+    parser.add_argument("--again", action="store_true", help="time everything anew")
     given = parser.parse_args()
     size = QUICK if given.quick else FULL
     if given.again:
-        shutil.rmtree(size.out / fingerprint(), ignore_errors=True)
+        for part in (size.out / timed_folder()).glob("*.json"):
+            if not part.name.startswith("errors_"):
+                part.unlink()
     cases()  # settled states are made before anything is timed
     page.write(measure(size), size.page, size.pictures)
     print(f"written: {size.page.relative_to(ROOT)}")
