@@ -15,6 +15,7 @@ from benchmarks.cases import WATCHED, WEEK, cases, crowd, together
 from benchmarks.counting import bodies, flops, instructions, operations, turns, work
 from benchmarks.curves import spread
 from benchmarks.emitted import fixed_exponents
+from benchmarks.pieces import pieces, whole
 from ghaxis.engine import machine
 from ghaxis.engine.emit import Layout, ModelCode, module
 from ghaxis.engine.expressions import read_system
@@ -172,10 +173,16 @@ def measured(widths: Sequence[int], people: int, rounds: int) -> dict[str, Any]:
     return found
 
 
+def _pieces(layout: Layout, batch: Any, lanes: int, rounds: int) -> dict[str, float]:
+    text, calls = step_text(layout, "rodas4", lanes), 20_000 // lanes
+    return pieces(layout, batch, lanes, calls, rounds) | whole(layout, batch, text, lanes, calls, rounds)
+
+
 def limit(rounds: int, people: int) -> dict[str, Any]:
     """All of it, for the default method and tolerances."""
     case = cases()[0]
-    layout = layout_of(case.model.sbml, together(case.model, crowd(2), WEEK, np.array([WEEK])))
+    asked = together(case.model, crowd(2), WEEK, np.array([WEEK]))
+    layout = layout_of(case.model.sbml, asked)
     widths = [1, *(w for w in (4, 8) if w <= max(machine.widest(), 4))]
     factor, solve = layout.elimination.flops
     size = {
@@ -191,5 +198,6 @@ def limit(rounds: int, people: int) -> dict[str, Any]:
         "size": size,
         "counted": {str(w): counted(layout, "rodas4", w) for w in widths},
         "measured": measured(widths, people, rounds),
+        "pieces": {str(w): _pieces(layout, asked, w, rounds) for w in widths},
         "peak": peak(rounds),
     }

@@ -315,6 +315,14 @@ def limits(found: Found) -> str:
         f = c["flops"]
         parts.append((width, *(float(f[k]) for k in ("rates", "slopes", "factor", "solve", "walks", "attempt")), c["divisions"]))
     calls = found["limit"]["counted"]["1"]["calls"]
+    names = ("slopes", "rates", "factor", "solve")
+    pieces = []
+    for width, p in found["limit"]["pieces"].items():
+        m = found["limit"]["measured"][width]
+        attempt = m["seconds"]["median"] / m["attempts"] * int(width)
+        walks = p["attempt"] - sum(p[name] * calls[name] for name in names)
+        row = (*(p[name] for name in names), walks, p["attempt"], p["move"], p["hoist"], attempt)
+        pieces.append((width, *(1e6 * seconds for seconds in row)))
     peaks = [(k, v["gflops"], v["per_cycle"]) for k, v in peak.items() if k != "clock_ghz"]
     week = found["limit"]["measured"]["1"]["attempts"] * found["limit"]["counted"]["1"]["flops"]["attempt"] / 1e6
     return "\n\n".join(
@@ -326,6 +334,10 @@ def limits(found: Found) -> str:
                 LLVM text that is compiled: a fused multiply-add is 2, exp and log are what they are made of, comparisons and moves
                 nothing."""),
             table(("lanes", "rates", "slopes", "factor", "solve", "walks", "a whole attempt, flop", "divisions (instructions)"), parts),
+            prose("""Each by itself, again and again from the same levels, µs in all lanes at once (the least of several rounds);
+                then the whole attempt, of which the walks are what the functions leave; moving on after a kept step; a breakpoint's
+                expressions of parameters; and what an attempt takes in whole runs, everything included:"""),
+            table(("lanes", *names, "walks", "the attempt", "moving on", "hoisted", "in whole runs"), pieces),
             prose(f"""A person-week is {show(found["limit"]["measured"]["1"]["attempts"])} attempts (the rejected included),
                 {show(week)} Mflop. This processor, one core, measured: {show(peak["clock_ghz"])} GHz (a chain of dependent
                 additions); multiply-adds in registers:"""),
