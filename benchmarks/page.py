@@ -343,9 +343,9 @@ def limits(found: Found) -> str:
                 additions); multiply-adds in registers:"""),
             table(("type", "Gflop/s", "instructions a cycle"), peaks),
             prose("""Time of an attempt is that of whole runs divided by attempts, lanes that wait and reading off included.
-                Instructions are those of the compiled attempt (loops counted as often as they run). The issue limit is two
-                instructions a cycle; the last column takes what this processor issues of that width (measured above), which is what
-                8 lanes of f64 meet where registers are wider than the units."""),
+                Instructions are those of the compiled attempt (loops counted as often as they run). The issue limit is two of those
+                on vector registers (where one lane's numbers are too) a cycle; the last column takes what this processor issues of
+                that width (measured above), which is what 8 lanes of f64 meet where registers are wider than the units."""),
             table(
                 (
                     "lanes",
