@@ -25,9 +25,9 @@ validate: $(READY)  ## all studies: prediction beside finding
 measure: $(READY)  ## settled states, healthy days, therapy by liver state, ablation: docs/scoreboard.md
 	$(BIN)/python docs/measure.py
 
-bench: $(READY)  ## cost and precision beside other engines (half an hour): docs/benchmarks.md
+bench: $(READY)  ## cost and precision beside other engines (half an hour; ARGS=--again times anew): docs/benchmarks.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
 
 golden: $(READY)  ## rewrite the golden trajectories
 	$(BIN)/python tests/golden/record.py
