@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -153,8 +153,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke test: little of everything, in out/bench-quick")
     parser.add_argument("--again", action="store_true", help="time everything anew")
+    parser.add_argument("--rounds", type=int, help="how often each is timed (7; 1 for a smoke test)")
     given = parser.parse_args()
     size = QUICK if given.quick else FULL
+    if given.rounds:
+        size = replace(size, rounds=given.rounds)
     if given.again:
         for part in (size.out / timed_folder()).glob("*.json"):
             if not part.name.startswith("errors_"):

@@ -50,8 +50,8 @@ def lane_curves(found: Mapping[str, Any], engine: str, error: Any = pulse_error)
 
 def undisturbed_curves(found: Mapping[str, Any], engine: str) -> list[list[Point]]:
     """The same for one person without breakpoints."""
-    cells = found["undisturbed"][engine].values()
-    return [[(cell["error"], cell["seconds"][k]) for cell in cells] for k in range(len(found["costs"]))]
+    cells = list(found["undisturbed"][engine].values())
+    return [[(cell["error"], cell["seconds"][k]) for cell in cells] for k in range(len(cells[0]["seconds"]))]
 
 
 def lane_names(found: Mapping[str, Any]) -> list[str]:
