@@ -48,7 +48,9 @@ def prose(words: str) -> str:
 
 
 def ranged(spread: Mapping[str, float], times: float = 1.0) -> str:
-    """Median and range."""
+    """Median and range, where there is one."""
+    if spread["least"] == spread["most"]:
+        return show(times * spread["median"])
     return f"{show(times * spread['median'])} ({show(times * spread['least'])}-{show(times * spread['most'])})"
 
 
@@ -60,7 +62,9 @@ def in_short(found: Found) -> str:
     ]
     beside = [f"{name} {_ratio(r)}" for name in theirs if (r := ratios(curves(found, name), own, 1e-3))]
     if beside:
-        lines.append(f"* At that error the others take, times as long for one person: {'; '.join(beside)}.")
+        lines.append(
+            f"* At that error the others take, times as long for one person: {'; '.join(beside)}. AMICI is charged with its solver only."
+        )
     best = next((n for n in reversed(lane_names(found)) if n.startswith("rodas4")), None)
     if best:
         width, cost = best.removeprefix("rodas4 x"), _ms(medians(lane_curves(found, best)), 1e-3)
@@ -80,7 +84,7 @@ def on_what(found: Found) -> str:
     machine = prose(f"""Processor `{m["cpu"]}` (as LLVM names it; {", ".join(m["features"])}), {m["threads"]} threads, {m["system"]};
         Python {m["python"]}; {versions}.""")
     model = prose(f"""Model {m["model"]} with {" and ".join(m["therapies"])}: {m["states"]} states. People: {"; ".join(m["people"])};
-        each at rest, on one noise tape. {len(found["costs"])} rounds; every number is a median, with the range over rounds in
+        each at rest, on one noise tape. Rounds: {len(found["costs"])}; every number is a median, with the range over rounds in
         brackets.""")
     return machine + "\n\n" + model
 
@@ -177,7 +181,7 @@ def _ms(points: list[tuple[float, float]], target: float) -> object:
 
 
 def _ratio(found: tuple[float, float, float] | None) -> str:
-    return "" if found is None else f"{show(found[0])} ({show(found[1])}-{show(found[2])})"
+    return "" if found is None else ranged(dict(zip(("median", "least", "most"), found, strict=True)))
 
 
 def engines(found: Found) -> str:
