@@ -261,7 +261,21 @@ def scoreboard(model: Model, engine: str) -> str:
     """Every finding of every study, typical person on three tapes: prediction beside observation. `make validate` prints it again."""
     board = validate(model, engine=engine)
     found = board.json()
-    keys = ("n", "studies", "within_1_25", "within_1_5", "within_2", "directions", "bias", "aafe", "nothing", "shelf", "skill")
+    keys = (
+        "n",
+        "studies",
+        "within_1_25",
+        "within_1_5",
+        "within_2",
+        "directions",
+        "bias",
+        "aafe",
+        "error",
+        "noise",
+        "shelf",
+        "nothing",
+        "skill",
+    )
     summary = [(use, *(number(scores.get(key)) for key in keys)) for use, scores in found["summary"].items() if scores.get("n")]
     verdict = {True: "yes", False: "NO", None: ""}
     rows = [

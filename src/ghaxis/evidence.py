@@ -267,14 +267,23 @@ class References:
         known = self._mean(finding, finding.context)
         return self.nothing(finding) if known is None else known
 
+    def singles(self, finding: Finding) -> dict[str, float]:
+        """What each other study with the same measure, state and intervention found, by its key: their scatter is the *noise*."""
+        return self._others(finding, finding.context)
+
     def _mean(self, finding: Finding, context: tuple[str, str, str]) -> float | None:
-        """Mean over studies, each weighing 1; studies of the finding's own people are left out."""
+        """Mean over studies, each weighing 1."""
+        known = self._others(finding, context)
+        return float(np.mean(list(known.values()))) if known else None
+
+    def _others(self, finding: Finding, context: tuple[str, str, str]) -> dict[str, float]:
+        """The mean effect in each study of a context; studies of the finding's own people are left out."""
         key, shared = finding.study.key, shares_subjects(finding.study)
         by_study: dict[str, list[float]] = {}
         for study, effect, positive in self._known.get(context, ()):
             if study.key != key and study.key not in shared and key not in shares_subjects(study) and positive == finding.positive:
                 by_study.setdefault(study.key, []).append(effect)
-        return float(np.mean([np.mean(v) for v in by_study.values()])) if by_study else None
+        return {key: float(np.mean(v)) for key, v in by_study.items()}
 
 
 def all_findings(records: Iterable[StudyRecord], library: Library) -> tuple[Finding, ...]:

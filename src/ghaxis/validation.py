@@ -1,7 +1,8 @@
 """validate(): prediction beside finding for many studies, and the scoreboard that cannot flatter.
 
 Each study weighs 1 in every summary. Beside each stands what one would have scored on the same findings without a model: *nothing* (no
-effect) and *shelf* (what other studies found).
+effect), *shelf* (what other studies found), and *noise* (what studies of the same thing differ by: below it, no model can be told from a
+perfect one).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +24,13 @@ from ghaxis.keeping import Kept
 from ghaxis.measure import watched
 from ghaxis.model import Model
 from ghaxis.reading.records import Library, StudyRecord
-from ghaxis.scoring import Prediction, Verdict, score_study, unit_of
+from ghaxis.scoring import CAP, Prediction, Verdict, score_study, unit_of
 from ghaxis.treatment import Protocol
 from ghaxis.trial import Outcomes, Trial, persons
 
-CAP = 5.0  # one finding cannot cost more than this in an average
 TIERS = (("within_1_25", 0.25), ("within_1_5", 0.5), ("within_2", 1.0))
 SUMMARISED = ("calibration", "validation")
+REFERENCES = ("nothing", "shelf", "noise")
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,36 @@ class Scoreboard:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """The findings for tables and figures: as in `json`, with form, unit and the printed 95 % interval as effects."""
-        return [{**v.row(), "form": _form(v.finding), "unit": unit_of(v.finding), **_effect_interval(v.finding)} for v in self.verdicts]
+        """The findings for tables and figures: as in `json`, with topic, form, unit, the references' errors and the printed 95 % interval as
+        effects."""
+        return [
+            {
+                **v.row(),
+                "topic": topic_of(v.finding.study),
+                "form": _form(v.finding),
+                "unit": unit_of(v.finding),
+                **dict(zip(REFERENCES, v.reference_errors, strict=True)),
+                **_effect_interval(v.finding),
+            }
+            for v in self.verdicts
+        ]
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Calibration and validation apart, each study weighing 1; claims apart; `extra` in none of them."""
-        by_use = {use: _summary([v for v in self.verdicts if v.finding.study.use == use and v.error is not None]) for use in SUMMARISED}
+        by_use = {use: _summary(self._scored(use)) for use in SUMMARISED}
         claims = [v for v in self.verdicts if v.finding.record.claim or v.finding.study.use == "claim"]
         return {**by_use, "claim": {"n": len(claims), "passed": sum(v.passed for v in claims)}}
+
+    def topics(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """The summaries of calibration and validation by topic, the topic with the most findings first."""
+        found = Counter(topic_of(v.finding.study) for use in SUMMARISED for v in self._scored(use))
+        return {
+            topic: {use: _summary([v for v in self._scored(use) if topic_of(v.finding.study) == topic]) for use in SUMMARISED}
+            for topic, _ in found.most_common()
+        }
+
+    def _scored(self, use: str) -> list[Verdict]:
+        return [v for v in self.verdicts if v.finding.study.use == use and v.error is not None]
 
     def __str__(self) -> str:
         lines = [
@@ -112,7 +136,7 @@ def validate(
 
 
 def references_of(library: Library, records: Iterable[StudyRecord] = ()) -> References:
-    """The look-up behind *nothing* and *shelf*: all studies of the library, and those asked for."""
+    """The look-up behind *nothing*, *shelf* and *noise*: all studies of the library, and those asked for."""
     every = {record.key: record for record in (*library.studies.values(), *records)}
     return References(all_findings(every.values(), library))
 
@@ -216,8 +240,9 @@ def _empty(finding: Finding, arm: str, at: float) -> GhaxisError:
 def _summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """Means over studies of means over their findings.
 
-    `bias` and `aafe` are geometric, over levels and ratios; `nothing` and `shelf` are the references' mean errors on the findings on which
-    they have one, and `skill` compares the model with the shelf on those.
+    `bias` and `aafe` are geometric, over levels and ratios. `error` is the model's mean error; `nothing`, `shelf` and `noise` are the
+    references' on the findings on which they have one. `skill` compares the model with the shelf on those; `error_where_noise` is the
+    model's error where another study measured the same, and `within_noise` how often it is not above the noise there.
     """
     tiers = {name: _mean_by_study((v, float((v.error or 0.0) <= limit)) for v in verdicts) for name, limit in TIERS}
     log = [(v, v.log_ratio) for v in verdicts if v.log_ratio is not None and not v.finding.no_change]
@@ -227,6 +252,7 @@ def _summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         _mean_by_study((v, _capped(v.error)) for v in shelved),
         _mean_by_study((v, _capped(v.reference_errors[1])) for v in shelved),
     )
+    noisy = [(v, noise) for v in verdicts if (noise := v.reference_errors[2]) is not None]
     return {
         "n": len(verdicts),
         "studies": len({v.finding.study.key for v in verdicts}),
@@ -238,7 +264,16 @@ def _summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "skill": None if own is None or not shelf else 1.0 - own / shelf,
         "nothing": _mean_by_study((v, _capped(v.reference_errors[0])) for v in verdicts if v.reference_errors[0] is not None),
         "shelf": shelf,
+        "noise": _mean_by_study((v, _capped(noise)) for v, noise in noisy),
+        "error": _mean_by_study((v, _capped(v.error)) for v in verdicts),
+        "error_where_noise": _mean_by_study((v, _capped(v.error)) for v, _ in noisy),
+        "within_noise": _mean_by_study((v, float(_capped(v.error) <= noise)) for v, noise in noisy),
     }
+
+
+def topic_of(study: StudyRecord) -> str:
+    """What a study is about; "other" where it does not say."""
+    return str(getattr(study, "topic", "")) or "other"
 
 
 def _capped(error: float | None) -> float:

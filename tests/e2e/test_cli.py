@@ -110,6 +110,10 @@ def test_trial_and_validate_tell_the_same(ghaxis) -> None:  # type: ignore[no-un
         "skill",
         "nothing",
         "shelf",
+        "noise",
+        "error",
+        "error_where_noise",
+        "within_noise",
     } == set(found["summary"]["calibration"])
 
 

@@ -57,7 +57,8 @@ def findings(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
 
 
 def summary(scores: Mapping[str, Mapping[str, Any]]) -> Table:
-    """One row for each use of the evidence: how many, how right, how much better than knowing nothing and than the shelf."""
+    """One row for each use of the evidence: how many, how right, and the mean error beside that of the noise between studies, of the
+    shelf and of knowing nothing."""
     table = Table(title="Scoreboard", title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
     columns = (
         "use",
@@ -68,9 +69,11 @@ def summary(scores: Mapping[str, Mapping[str, Any]]) -> Table:
         "within 1",
         "directions",
         "bias",
+        "fold",
         "error",
-        "nothing",
+        "noise",
         "shelf",
+        "nothing",
         "skill",
     )
     for name in columns:
@@ -78,7 +81,8 @@ def summary(scores: Mapping[str, Mapping[str, Any]]) -> Table:
     for use, s in scores.items():
         if not s.get("n"):
             continue
-        cells = [s.get(k) for k in ("within_1_25", "within_1_5", "within_2", "directions", "bias", "aafe", "nothing", "shelf", "skill")]
+        keys = ("within_1_25", "within_1_5", "within_2", "directions", "bias", "aafe", "error", "noise", "shelf", "nothing", "skill")
+        cells = [s.get(k) for k in keys]
         table.add_row(use, str(s.get("n")), str(s.get("studies", "")), *(_number(c) if isinstance(c, int | float) else "-" for c in cells))
     return table
 
