@@ -111,10 +111,10 @@ def _reference_errors(predictions: Sequence[tuple[Finding, Prediction]], known: 
 
 
 def _noise(predictions: Sequence[tuple[Finding, Prediction]], references: References) -> dict[str, float]:
-    """The typical error that one study makes in predicting another: each other study of a finding's context in turn is the prediction, and
-    their errors, each at most CAP, are averaged.
+    """The typical error that one study makes in predicting another: each other study of the same in turn is the prediction, and their errors,
+    each at most CAP, are averaged.
 
-    Both studies scatter, and contexts leave out dose and severity, so this is what cannot be told from perfect, not what is perfect.
+    Both studies scatter: this is what cannot be told from perfect, not what a perfect model scores.
     """
     by_study: dict[str, dict[str, float | None]] = {}
     for finding, _ in predictions:

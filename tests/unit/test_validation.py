@@ -279,6 +279,8 @@ def test_noise_is_the_error_of_each_single_other_study():
     assert (
         noise(mine, [study("ill", finding("x", "treated@0 h", "50 ug/L"), state="masld")]) is None
     )  # health is no second measurement of it
+    dose = [study(key, finding(key, GAIN, "80 percent"), do=do) for key, do in (("lo", "rhgh 1 mg sc daily"), ("hi", "rhgh 9 mg sc daily"))]
+    assert noise(dose[0], dose[1:]) is None  # nor is another dose
     assert noise(mine, [study("far", finding("x", "treated@0 h", "1e6 ug/L"))]) == CAP
 
 
