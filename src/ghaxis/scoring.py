@@ -111,8 +111,8 @@ def _reference_errors(predictions: Sequence[tuple[Finding, Prediction]], known: 
 
 
 def _noise(predictions: Sequence[tuple[Finding, Prediction]], references: References) -> dict[str, float]:
-    """The typical error that one study makes in predicting another: each other study of the same in turn is the prediction, and their errors,
-    each at most CAP, are averaged.
+    """The typical error that one study makes in predicting another: each other study of the same is the prediction in turn, and the
+    errors, each at most CAP, are averaged.
 
     Both studies scatter: this is what cannot be told from perfect, not what a perfect model scores.
     """

@@ -49,8 +49,8 @@ class Scoreboard:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """The findings for tables and figures: as in `json`, with topic, form, unit, the references' errors and the printed 95 % interval as
-        effects."""
+        """The findings for tables and figures: as in `json`, with topic, form, unit, the references' errors, and the printed 95 % interval
+        as effects."""
         return [
             {
                 **v.row(),

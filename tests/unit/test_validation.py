@@ -302,9 +302,10 @@ def test_noise_of_one_assay_to_another_is_forgiven_as_the_models_is():
 
 
 def test_a_perfect_model_is_within_the_noise_and_an_empty_one_is_not():
-    perfect, empty = (board(scale).summary()["calibration"] for scale in (1.0, 0.0))
+    perfect, empty = (board(scale, STUDIES[:2]).summary()["calibration"] for scale in (1.0, 0.0))
     assert perfect["within_noise"] == 1.0 and perfect["error_where_noise"] == pytest.approx(0.0, abs=1e-12)
-    assert empty["within_noise"] < 1.0 and empty["noise"] > 0.0
+    assert empty["within_noise"] == 0.0 and empty["error_where_noise"] == pytest.approx(1.0)
+    assert perfect["noise"] == empty["noise"] == pytest.approx(1 - math.log(1.65) / math.log(1.81))
     assert perfect["error"] < 0.01 < empty["error"]
 
 
@@ -323,11 +324,11 @@ STUDIES = [
 ]
 
 
-def board(scale):
+def board(scale, studies=STUDIES):
     """A model whose effects are the true ones times `scale` (0: therapies do nothing; 2: every response doubled)."""
     verdicts = []
-    references = References(all_findings(STUDIES, LIBRARY))
-    for record in STUDIES:
+    references = References(all_findings(studies, LIBRARY))
+    for record in studies:
         rows = []
         for f in read(record):
             effect = 0.0 if f.no_change else f.target[0] if f.form == "level" else f.target[0] * scale if f.form != "order" else 0.0
