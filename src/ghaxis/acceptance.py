@@ -136,8 +136,8 @@ class Accepted:
     def _topics(self, board: Scoreboard) -> Iterator[Changed]:
         before = self.values.get("topics", {})
         for topic, by_use in board.topics().items():
-            for use, scores in by_use.items():
-                changed = Changed(topic, use, before.get(topic, {}).get(use, {}).get("error"), scores["error"])
+            for use in SUMMARISED:
+                changed = Changed(topic, use, before.get(topic, {}).get(use, {}).get("error"), by_use[use]["error"])
                 if changed.before is None or changed.after is None or abs(changed.step) > WORSE:
                     yield from [changed] if changed.before is not None or changed.after is not None else []
 

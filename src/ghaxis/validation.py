@@ -70,11 +70,13 @@ class Scoreboard:
         return {**by_use, "claim": {"n": len(claims), "passed": sum(v.passed for v in claims)}}
 
     def topics(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """The summaries of calibration and validation by topic, the topic with the most findings first."""
-        found = Counter(topic_of(v.finding.study) for use in SUMMARISED for v in self._scored(use))
+        """The summaries of calibration, validation and both together: of "all", then by topic, the one with the most findings first."""
+        uses = {use: self._scored(use) for use in SUMMARISED}
+        uses["both"] = [v for verdicts in uses.values() for v in verdicts]
+        found = Counter(topic_of(v.finding.study) for v in uses["both"])
         return {
-            topic: {use: _summary([v for v in self._scored(use) if topic_of(v.finding.study) == topic]) for use in SUMMARISED}
-            for topic, _ in found.most_common()
+            topic: {use: _summary([v for v in verdicts if topic in ("all", topic_of(v.finding.study))]) for use, verdicts in uses.items()}
+            for topic in ("all", *(topic for topic, _ in found.most_common()))
         }
 
     def _scored(self, use: str) -> list[Verdict]:
