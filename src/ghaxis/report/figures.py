@@ -222,7 +222,7 @@ def _by_topic(ax: Any, topics: Mapping[str, Mapping[str, Mapping[str, Any]]], us
         both = scores["both"]
         at = {name: min(both[name], _FURTHEST) for name in ("noise", "shelf", "nothing") if both[name] is not None}
         if "noise" in at:
-            ax.barh(y, at["noise"], height=0.62, color=style.NIGHT, edgecolor="none", zorder=1)
+            ax.barh(y, at["noise"], height=0.62, color=style.BAND, edgecolor="none", zorder=1)
         for name, mark in (("shelf", "|"), ("nothing", "o")):
             if name in at:
                 ax.plot(
@@ -258,7 +258,7 @@ def _by_topic(ax: Any, topics: Mapping[str, Mapping[str, Mapping[str, Any]]], us
         plt.Line2D([], [], color=style.MUTED, marker="D", mfc="white", ls="", ms=7, label="fewer than 3 studies"),
         plt.Line2D([], [], color=style.MUTED, marker="|", ls="", ms=11, mew=2, label="shelf: other studies' mean"),
         plt.Line2D([], [], color=style.MUTED, marker="o", mfc="white", ls="", label="nothing: no effect"),
-        plt.Rectangle((0, 0), 1, 1, color=style.NIGHT, label="noise: one study by another"),
+        plt.Rectangle((0, 0), 1, 1, color=style.BAND, label="noise: one study by another"),
     ]
     ax.legend(
         handles=handles, loc="upper center", bbox_to_anchor=(0.35, -0.5 / len(topics) - 0.05), ncols=3, columnspacing=1.0, handletextpad=0.4

@@ -10,7 +10,8 @@ from rich.table import Table
 _GOOD, _BAD = "green", "red"
 
 
-def _number(value: float | None, unit: str = "") -> str:
+def number(value: float | None, unit: str = "") -> str:
+    """Three digits with a unit; "-" for none."""
     if value is None:
         return "-"
     text = f"{float(f'{value:.3g}'):.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}"
@@ -22,7 +23,7 @@ def shown(row: Mapping[str, Any], key: str) -> str:
     value = row.get(key)
     if value is not None and row.get("form") == "relative":
         return f"{100 * value:+.3g} %"
-    return _number(value, row.get("unit", ""))
+    return number(value, row.get("unit", ""))
 
 
 def findings(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
@@ -50,7 +51,7 @@ def findings(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
             str(row["kind"]),
             shown(row, "observed"),
             shown(row, "predicted"),
-            _number(error),
+            number(error),
             verdict,
         )
     return table
@@ -83,7 +84,7 @@ def summary(scores: Mapping[str, Mapping[str, Any]]) -> Table:
             continue
         keys = ("within_1_25", "within_1_5", "within_2", "directions", "bias", "aafe", "error", "noise", "shelf", "nothing", "skill")
         cells = [s.get(k) for k in keys]
-        table.add_row(use, str(s.get("n")), str(s.get("studies", "")), *(_number(c) if isinstance(c, int | float) else "-" for c in cells))
+        table.add_row(use, str(s.get("n")), str(s.get("studies", "")), *(number(c) if isinstance(c, int | float) else "-" for c in cells))
     return table
 
 
@@ -106,8 +107,8 @@ def settled(result: Any) -> Table:
     for state, residual in result.residuals.items():
         cause = causes.get(state)
         table.add_row(
-            state, f"{residual.rate:+.2f}", f"{residual.error:.2f}", cause.cause if cause else "", _number(cause.value) if cause else "",
-            _number(cause.usual) if cause else "", f"{cause.z:+.1f}" if cause and cause.z is not None else "",
+            state, f"{residual.rate:+.2f}", f"{residual.error:.2f}", cause.cause if cause else "", number(cause.value) if cause else "",
+            number(cause.usual) if cause else "", f"{cause.z:+.1f}" if cause and cause.z is not None else "",
         )  # fmt: skip
     return table
 
