@@ -28,6 +28,7 @@ from ghaxis.validation import SUMMARISED, Scoreboard, topic_of
 FINDING_NOISE = 0.1  # a finding whose error moved by less has not changed
 WORSE = 0.01  # a mean error that rose by more is worse
 _SAYING = ("place", "source", "title", "meaning", "status", "checked", "fragment")  # they change no number, or stand in the equations
+_HEADLINES = ("n", "studies", "error", "within_1_5", "skill", "passed")
 _DIGITS = 4
 
 
@@ -150,13 +151,17 @@ class Accepted:
         if complaints and not because.strip():
             raise InputError(f'{"; ".join(complaints)}: say --because "...", and write the same reason into CHANGELOG.md')
         summary = _rounded(board.summary())
+        headlines = {use: {key: scores[key] for key in _HEADLINES if key in scores} for use, scores in summary.items()}
+        topics = {
+            t: {use: {key: by[use][key] for key in _HEADLINES if key in by[use]} for use in SUMMARISED} for t, by in board.topics().items()
+        }
         day = (date or datetime.date.today()).isoformat()
-        row = {"date": day, "model": identity(model)[:12], "because": because.strip() if complaints else "", **summary}
+        row = {"date": day, "model": identity(model)[:12], "because": because.strip() if complaints else "", **headlines}
         text = _text(
             {
                 "model": identity(model),
                 "summary": summary,
-                "topics": _rounded(board.topics()),
+                "topics": _rounded(topics),
                 "skipped": sorted(s.id or s.study for s in board.skipped),
                 "findings": dict(sorted(_findings(board).items())),
                 "accepted": [*self.history, row],

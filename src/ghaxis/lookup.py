@@ -229,7 +229,7 @@ def tell(model: Model, name: str) -> Told:
     )
 
 
-def find(model: Model, name: str) -> bool:
+def is_quantity(model: Model, name: str) -> bool:
     """Whether a name is one of the model's; else it must be a study or a finding. Raises InputError with the nearest of all three."""
     if name in model.definitions:
         return True

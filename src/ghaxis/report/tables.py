@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.table import Table
+from rich.text import Text
+
+from ghaxis.acceptance import Changed, Difference
+from ghaxis.lookup import Known
 
 _GOOD, _BAD = "green", "red"
 
@@ -85,6 +90,53 @@ def summary(scores: Mapping[str, Mapping[str, Any]]) -> Table:
         keys = ("within_1_25", "within_1_5", "within_2", "directions", "bias", "aafe", "error", "noise", "shelf", "nothing", "skill")
         cells = [s.get(k) for k in keys]
         table.add_row(use, str(s.get("n")), str(s.get("studies", "")), *(number(c) if isinstance(c, int | float) else "-" for c in cells))
+    return table
+
+
+def changes(changed: Difference, few: int = 12) -> list[str]:
+    """What differs from the accepted scoreboard, a line each; none where nothing does."""
+
+    def listed(title: str, rows: Sequence[Changed]) -> list[str]:
+        shown_ = ", ".join(f"{c.name} {number(c.before)} to {number(c.after)}" for c in rows[:few])
+        return [f"{title} ({len(rows)}): {shown_}{' ...' if len(rows) > few else ''}"] if rows else []
+
+    lines = [] if changed.same_model else ["the model is not the accepted one"]
+    for use, (before, after) in changed.mean.items():
+        if f"{before:.3f}" != f"{after:.3f}":
+            lines.append(f"{use} error, on what both scored: {before:.3f} to {after:.3f}")
+    lines += listed("topics", [Changed(f"{c.name} ({c.use})", c.use, c.before, c.after) for c in changed.topics])
+    lines += listed("worse", changed.worse) + listed("better", changed.better)
+    for title, names in (("new", changed.new), ("gone", changed.gone), ("claims lost", changed.claims), ("use changed", changed.moved)):
+        if names:
+            lines.append(f"{title} ({len(names)}): {', '.join(names[:few])}{' ...' if len(names) > few else ''}")
+    return lines
+
+
+def known(rows: Sequence[Known], predicted: Mapping[str, Mapping[str, Any]]) -> Table:
+    """What is known of a measure, one finding a row, with the model's prediction where there is one."""
+    one = len({k.measure for k in rows}) == 1
+    title = f"{rows[0].measure}: {len(rows)} findings" if one else None
+    table = Table(title=title, title_justify="left", header_style="bold", show_edge=False, pad_edge=False, box=SIMPLE)
+    heads = [
+        "finding",
+        *([] if one else ["measure"]),
+        "in",
+        "after",
+        "reading",
+        "n",
+        "value",
+        "spread",
+        *(["model", "error"] if predicted else []),
+    ]
+    for name in (*heads, "citation", "use, seen"):
+        table.add_column(
+            name, justify="right" if name in ("n", "value", "model", "error") else "left", overflow="fold", no_wrap=name == "finding"
+        )
+    for k in rows:
+        said = predicted.get(k.id, {})
+        model = ["not run" if said.get("reason") else shown(said, "predicted"), number(said.get("error"))] if predicted else []
+        who = [k.id, *([] if one else [k.measure]), k.state, k.given, k.of, str(k.n or ""), k.value, k.spread]
+        table.add_row(*(Text(cell) for cell in (*who, *model, k.citation, f"{k.use}, {k.seen}")))
     return table
 
 
