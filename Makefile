@@ -30,6 +30,7 @@ golden: $(READY)  ## rewrite the golden trajectories
 
 docs: $(READY)  ## run the notebooks and write the model's reference pages
 	$(BIN)/ghaxis pages docs/model
+	$(BIN)/python docs/evidence.py
 	$(BIN)/python docs/run_notebooks.py
 
 format: $(READY)

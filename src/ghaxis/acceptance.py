@@ -194,7 +194,7 @@ def _findings(board: Scoreboard) -> dict[str, dict[str, Any]]:
         v.finding.id: {
             "study": v.finding.study.key,
             "topic": topic_of(v.finding.study),
-            "use": v.finding.study.use,
+            "use": "constants" if v.finding.form == "constant" else v.finding.study.use,
             "claim": v.finding.record.claim or ("claim" if v.finding.study.use == "claim" else ""),
             "error": None if v.error is None else round(min(v.error, CAP), _DIGITS),
             "passed": v.passed,

@@ -31,7 +31,7 @@ def _scaled(finding: Finding, said: Prediction, scale: float) -> Prediction:
     if finding.form == "order":
         first = said.parts[0] if said.parts else said.value
         return dataclasses.replace(said, value=first, parts=tuple(first + scale * (part - first) for part in said.parts))
-    if finding.form == "level":
+    if finding.is_level:
         return said
     return dataclasses.replace(
         said, value=finding.from_effect(scale * finding.effect(said.value)), se=scale * said.se if said.se else said.se

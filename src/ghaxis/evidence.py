@@ -1,8 +1,8 @@
 """What is known: findings as numbers with an effect and, where print allows, its standard error; and what other studies would have said.
 
-A *level* is scored by its fold error. A *contrast* is scored as an effect: the logarithm of the ratio that `of` forms (`a/b`, `a/b - 1`),
-else the difference in the measure's unit. Only printed SD (with the arm's n), SE and 95 % intervals become standard errors; guessed ones,
-ranges and quartiles never do.
+A *level* is scored by its fold error, and so is a *constant*, a number of the model's text that no run gives. A *contrast* is scored as an
+effect: the logarithm of the ratio that `of` forms (`a/b`, `a/b - 1`), else the difference in the measure's unit. Only printed SD (with the
+arm's n), SE and 95 % intervals become standard errors; guessed ones, ranges and quartiles never do.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ghaxis.reading.arithmetic import Of, parse_of
 from ghaxis.reading.records import FindingRecord, Library, MeasureRecord, PeopleRecord, StudyRecord
 from ghaxis.reading.study_checks import first_words
 
-Form = Literal["level", "ratio", "relative", "logarithm", "difference", "share", "order"]
+Form = Literal["level", "ratio", "relative", "logarithm", "difference", "share", "order", "constant"]
 FLOOR = 0.05  # effects below this (5 %) are not told from none
 ALIKE_AGE = 15.0  # years by which groups may differ and still be the same people for the noise between studies
 NO_CHANGE = 0.1  # a printed "no change" is met by an effect below this
@@ -36,7 +36,8 @@ class Finding:
     """One published number, ready to be compared.
 
     `value`, `low`, `high` and `interval` (a printed 95 % interval) are in `unit`: the measure's for levels and differences, none for
-    ratios. `low` and `high` bound the truth where only a range or a bound is printed. `se` is the standard error of the *effect*.
+    ratios, the printed one for constants (whose measure is their own arithmetic). `low` and `high` bound the truth where only a range or a
+    bound is printed. `se` is the standard error of the *effect*.
     """
 
     study: StudyRecord
@@ -59,9 +60,14 @@ class Finding:
     @property
     def positive(self) -> bool:
         """Whether it lives on a logarithmic scale: a ratio, or a level above zero of what can only be above zero (not a balance)."""
-        if self.form == "level":
+        if self.is_level:
             return not self.measure.options.get("signed") and all(v > 0 for v in (self.value, self.low, self.high) if v is not None)
         return self.form in ("ratio", "relative", "logarithm")
+
+    @property
+    def is_level(self) -> bool:
+        """Whether it is an amount of something, of a run or of the text: no contrast."""
+        return self.form in ("level", "constant")
 
     @property
     def no_change(self) -> bool:
@@ -94,13 +100,13 @@ class Finding:
     def effect(self, value: float) -> float:
         """A value on the scale on which it is scored; minus infinity for a ratio or level that is not positive."""
         ratio = 1.0 + value if self.form == "relative" else value
-        if self.form in ("ratio", "relative") or (self.form == "level" and self.positive):
+        if self.form in ("ratio", "relative") or (self.is_level and self.positive):
             return math.log(ratio) if ratio > 0 else -math.inf
         return value
 
     def from_effect(self, effect: float) -> float:
         """The inverse of `effect`."""
-        if self.form in ("ratio", "relative") or (self.form == "level" and self.positive):
+        if self.form in ("ratio", "relative") or (self.is_level and self.positive):
             return math.exp(effect) - (1.0 if self.form == "relative" else 0.0)
         return effect
 
@@ -207,15 +213,22 @@ def find_studies(library: Library, asked: Sequence[str | Path | StudyRecord]) ->
 
 
 def _finding(record: FindingRecord, study: StudyRecord, measures: Mapping[str, MeasureRecord]) -> Finding:
-    if not record.measure or not record.of:
-        raise InputError("a source of the model's numbers: no reading of a run stands for it")
+    if record.number:
+        printed = next(text for text in (record.value, record.low, record.high) if text is not None)
+        unit = units.split(printed)[1] or "dimensionless"
+        own = MeasureRecord(record.number, "a number of the model's text", record.number, unit, "number", "", "", {}, "", record.place)
+        return _filled(record, study, own, (), "constant", unit)
     if record.measure not in measures:
         hint = nearest(record.measure, measures)
         raise InputError(f"unknown measure '{record.measure}'" + (f"; did you mean '{hint}'?" if hint else ""))
     measure = measures[record.measure]
     of = tuple(parse_of(text, study.arms) for text in record.of)
     form = form_of(record, of)
-    unit = measure.unit if form in ("level", "difference") else "dimensionless"
+    return _filled(record, study, measure, of, form, measure.unit if form in ("level", "difference") else "dimensionless")
+
+
+def _filled(record: FindingRecord, study: StudyRecord, measure: MeasureRecord, of: tuple[Of, ...], form: Form, unit: str) -> Finding:
+    """The finding with its printed amounts as numbers in `unit`."""
     value, low, high = (
         None if text is None else units.number(text, unit, what)
         for text, what in ((record.value, "value"), (record.low, "low"), (record.high, "high"))
@@ -259,9 +272,7 @@ def _precision(draft: Finding) -> tuple[float | None, tuple[float, float] | None
         error = units.number(spread["sd"], draft.unit, "sd") / math.sqrt(draft.record.n)
     else:
         return None, None
-    scale = {"relative": 1.0 + draft.value, "ratio": draft.value}.get(
-        draft.form, draft.value if draft.form == "level" and draft.positive else 1.0
-    )
+    scale = {"relative": 1.0 + draft.value, "ratio": draft.value}.get(draft.form, draft.value if draft.is_level and draft.positive else 1.0)
     interval = draft.value - _Z95 * error, draft.value + _Z95 * error
     return abs(error / scale) if scale else None, interval
 
@@ -276,7 +287,11 @@ class References:
     def __post_init__(self) -> None:
         known: dict[tuple[str, str, str], tuple[tuple[Finding, float], ...]] = {}
         for finding in self.findings:
-            if finding.form != "order" and finding.middle is not None and math.isfinite(effect := finding.effect(finding.middle)):
+            if (
+                finding.form not in ("order", "constant")
+                and finding.middle is not None
+                and math.isfinite(effect := finding.effect(finding.middle))
+            ):
                 known[finding.context] = (*known.get(finding.context, ()), (finding, effect))
         object.__setattr__(self, "_known", known)
 

@@ -11,7 +11,7 @@ from ghaxis.errors import InputError, Place, nearest
 from ghaxis.evidence import acts
 from ghaxis.model import Model
 from ghaxis.reading.records import Definition, FindingRecord, Library, StudyRecord
-from ghaxis.reading.sources import keys_of, known_words, read_sources
+from ghaxis.reading.sources import homes, keys_of, known_words, read_sources
 
 NUMBERS = ("constant", "compartment", "state", "species")  # kinds of definition that are a number
 HEALTHY = "healthy"
@@ -149,12 +149,8 @@ def cited_words(library: Library) -> dict[str, tuple[str, str]]:
     """Every study key and finding id that a source may name -> (study key, citation)."""
     root = Path(library.root)
     sources, _ = read_sources(root / "sources.toml", root)
-    homes = {word: source.key for source in sources.values() for word in (source.key, *source.findings)}
-    for study in library.studies.values():
-        for word in (study.key, *(finding.id for finding in study.findings)):
-            homes.setdefault(word, study.key)
     texts = known_words(library, sources)
-    return {word: (key, texts[word]) for word, key in homes.items()}
+    return {word: (key, texts[word]) for word, key in homes(library, sources).items()}
 
 
 def _backing(word: str, cited: tuple[str, str], library: Library) -> Backing:
@@ -166,7 +162,8 @@ def _backing(word: str, cited: tuple[str, str], library: Library) -> Backing:
 def finding_text(finding: FindingRecord) -> str:
     """A finding on one line: id, what it reads, what was printed."""
     more = ", ".join(filter(None, (spread_text(finding.spread), f"n = {finding.n}" if finding.n else "")))
-    return f"{finding.id}: {finding.measure} {'; '.join(finding.of)} = {value_of(finding)}" + (f" ({more})" if more else "")
+    what = finding.number or f"{finding.measure} {'; '.join(finding.of)}"
+    return f"{finding.id}: {what} = {value_of(finding)}" + (f" ({more})" if more else "")
 
 
 @dataclass(frozen=True)

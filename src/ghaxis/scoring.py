@@ -29,12 +29,16 @@ _Z90 = 1.644854
 @dataclass(frozen=True)
 class Prediction:
     """What a run says of a finding: its value in the finding's unit, the standard error of its *effect* over persons and tapes (None from a
-    single lane), and the predicted comparator of a difference (the mean of its last reading)."""
+    single lane), and the predicted comparator of a difference (the mean of its last reading).
+
+    `stated`, of a constant: whether the number's own source names the finding's study, so that agreement proves only the transcription.
+    """
 
     value: float
     se: float | None = None
     comparator: float | None = None
     parts: tuple[float, ...] = ()
+    stated: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Verdict:
     reference_errors: tuple[float | None, float | None, float | None]
     note: str
     prediction: Prediction
+    stated: bool | None = None
 
     def row(self) -> dict[str, Any]:
         """The verdict as `validate --json` prints it."""
@@ -71,7 +76,7 @@ class Verdict:
             "use": self.finding.study.use,
             "claim": record.claim,
             "kind": record.kind,
-            "measure": record.measure,
+            "measure": self.finding.measure.name,
             "observed": self.finding.middle,
             "predicted": self.predicted,
             "low": self.low,
@@ -89,8 +94,9 @@ class Verdict:
 
 def score_study(predictions: Sequence[tuple[Finding, Prediction]], references: References) -> list[Verdict]:
     """All findings of one study, with its free assay factors: for the model, and for each reference its own."""
-    nothing = {f.id: references.nothing(f) for f, _ in predictions if f.form != "order"}
-    shelf = {f.id: references.shelf(f) for f, _ in predictions if f.form != "order"}
+    run = [f for f, _ in predictions if f.form not in ("order", "constant")]
+    nothing = {f.id: references.nothing(f) for f in run}
+    shelf = {f.id: references.shelf(f) for f in run}
     factors = assay_factors([(f, f.effect(p.value)) for f, p in predictions])
     errors_of = [_reference_errors(predictions, known) for known in (nothing, shelf)] + [_noise(predictions, references)]
     verdicts = []
@@ -118,7 +124,7 @@ def _noise(predictions: Sequence[tuple[Finding, Prediction]], references: Refere
     """
     by_study: dict[str, dict[str, float | None]] = {}
     for finding, _ in predictions:
-        for key, effect in (references.singles(finding) if finding.form != "order" else {}).items():
+        for key, effect in (references.singles(finding) if finding.form not in ("order", "constant") else {}).items():
             by_study.setdefault(key, {})[finding.id] = effect
     errors: dict[str, list[float]] = {}
     for known in by_study.values():
@@ -152,7 +158,7 @@ def assay_factors(effects: Iterable[tuple[Finding, float]]) -> dict[str, float]:
 
 def _adjusted(finding: Finding, effect: float, factors: Mapping[str, float]) -> float:
     factor = factors.get(analyte(finding) or "", 0.0)
-    return effect + factor if finding.form == "level" else effect * math.exp(factor)
+    return effect + factor if finding.is_level else effect * math.exp(factor)
 
 
 def _error(finding: Finding, effect: float, comparator: float | None) -> tuple[float, float]:
@@ -171,7 +177,7 @@ def _error(finding: Finding, effect: float, comparator: float | None) -> tuple[f
         ):
             return 0.0, floor
         return abs(effect) / (NO_CHANGE * size), floor
-    if finding.form == "level" and finding.positive:
+    if finding.is_level and finding.positive:
         return min(math.expm1(min(distance, 50.0)), _WORST), floor
     nearest_end = low if effect < low else high if effect > high else 0.0
     if distance == 0.0:
@@ -197,6 +203,8 @@ def _score(
     notes = [finding.record.note] if finding.record.note else []
     if (name := analyte(finding)) in factors:
         notes.append(f"assay factor of {name} x{math.exp(factors[str(name)]):.2f}")
+    if prediction.stated:
+        notes.append("this study is the source of the number")
     return Verdict(
         finding,
         prediction.value,
@@ -213,12 +221,13 @@ def _score(
         references,
         "; ".join(notes),
         prediction,
+        prediction.stated,
     )
 
 
 def _direction(finding: Finding, effect: float, observed: float | None, floor: float) -> bool | None:
     """Whether the sign is right, for contrasts whose own is beyond doubt."""
-    if finding.form == "level" or finding.no_change or observed is None:
+    if finding.is_level or finding.no_change or observed is None:
         return None
     low, high = finding.target
     if min(abs(low), abs(high)) <= max(finding.se or 0.0, floor) or low * high < 0:

@@ -18,11 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from ghaxis import units
 from ghaxis.errors import GhaxisError
 from ghaxis.evidence import Finding, References, Study, Unreadable, all_findings, find_studies
 from ghaxis.keeping import Kept
 from ghaxis.measure import watched
 from ghaxis.model import Model
+from ghaxis.reading.book import Book
+from ghaxis.reading.numbers import number_of
 from ghaxis.reading.records import Library, StudyRecord
 from ghaxis.scoring import CAP, Prediction, Verdict, score_study, unit_of
 from ghaxis.treatment import Protocol
@@ -49,13 +52,14 @@ class Scoreboard:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """The findings for tables and figures: as in `json`, with topic, form, unit, the references' errors, and the printed 95 % interval
-        as effects."""
+        """The findings for tables and figures: as in `json`, with topic, form, unit, the references' errors, the printed 95 % interval as
+        effects, and for constants of the text whether this study is their source (`stated`, else None)."""
         return [
             {
                 **v.row(),
                 "topic": topic_of(v.finding.study),
                 "form": _form(v.finding),
+                "stated": v.stated,
                 "unit": unit_of(v.finding),
                 **dict(zip(REFERENCES, v.reference_errors, strict=True)),
                 **_effect_interval(v.finding),
@@ -64,10 +68,12 @@ class Scoreboard:
         ]
 
     def summary(self) -> dict[str, dict[str, Any]]:
-        """Calibration and validation apart, each study weighing 1; claims apart; `extra` in none of them."""
+        """Calibration and validation apart, each study weighing 1; constants of the text and claims apart; `extra` in none of them."""
+        scored = [v for v in self.verdicts if v.error is not None and v.finding.study.use in SUMMARISED]
         by_use = {use: _summary(self._scored(use)) for use in SUMMARISED}
         claims = [v for v in self.verdicts if v.finding.record.claim or v.finding.study.use == "claim"]
-        return {**by_use, "claim": {"n": len(claims), "passed": sum(v.passed for v in claims)}}
+        constants = _constants([v for v in scored if v.finding.form == "constant"])
+        return {**by_use, "constants": constants, "claim": {"n": len(claims), "passed": sum(v.passed for v in claims)}}
 
     def topics(self) -> dict[str, dict[str, dict[str, Any]]]:
         """The summaries of calibration, validation and both together: of "all", then by topic, the one with the most findings first."""
@@ -80,7 +86,8 @@ class Scoreboard:
         }
 
     def _scored(self, use: str) -> list[Verdict]:
-        return [v for v in self.verdicts if v.finding.study.use == use and v.error is not None]
+        """The outcomes of one use: neither orders, which have no error, nor constants of the text."""
+        return [v for v in self.verdicts if v.finding.study.use == use and v.error is not None and v.finding.form != "constant"]
 
     def __str__(self) -> str:
         lines = [
@@ -117,7 +124,7 @@ def validate(
     verdicts: list[Verdict] = []
     equipped = model.with_therapies(_therapies(records, model))
     every = [Study.of(record, model.library) for record in records]
-    watch = _watch(every)
+    watch, book = _watch(every), Book(model.library)
     inside = progress if len(every) == 1 else None
     for done, study in enumerate(every):
         if progress and len(every) > 1:
@@ -129,7 +136,10 @@ def validate(
         )
         skipped += failures
         failed = {f.id for f in failures}
-        predictions, unread = predict([f for f in study.findings if f.id not in failed], outcomes)
+        predictions, unread = predict([f for f in study.findings if f.id not in failed and f.tokens], outcomes)
+        skipped += unread
+        read, unread = constants(study, book, equipped)
+        predictions += read
         skipped += unread
         verdicts += score_study(predictions, references)
     if progress and len(every) != 1:
@@ -151,7 +161,7 @@ def _therapies(records: Sequence[StudyRecord], model: Model) -> list[str]:
 
 def _watch(studies: Sequence[Study]) -> tuple[str, ...]:
     """What the studies of whole people read, together: one compiled model serves them all."""
-    measures = {f.measure.name: f.measure for study in studies if not study.record.parts for f in study.findings}
+    measures = {f.measure.name: f.measure for study in studies if not study.record.parts for f in study.findings if f.tokens}
     return tuple(dict.fromkeys(name for measure in measures.values() for name in watched(measure)))
 
 
@@ -180,7 +190,7 @@ def _outcomes(
     good = dataclasses.replace(
         study,
         record=dataclasses.replace(record, arms={name: one for name, one in record.arms.items() if name not in reasons}),
-        findings=tuple(f for f in study.findings if not any(arm in reasons for arm, _ in f.tokens)),
+        findings=tuple(f for f in study.findings if f.tokens and not any(arm in reasons for arm, _ in f.tokens)),
     )
     if good.findings:
         trial = Trial.of(good, people, tapes, seed, model.library)
@@ -205,6 +215,21 @@ def predict(findings: Sequence[Finding], outcomes: Outcomes) -> tuple[list[tuple
             made.append((finding, predicted(finding, outcomes)))
         except GhaxisError as error:
             unread.append(Unreadable(finding.study.key, finding.id, str(error)))
+    return made, unread
+
+
+def constants(study: Study, book: Book, model: Model) -> tuple[list[tuple[Finding, Prediction]], list[Unreadable]]:
+    """What the text says of a study's constants, in the printed unit: no run is needed."""
+    made: list[tuple[Finding, Prediction]] = []
+    unread: list[Unreadable] = []
+    for finding in study.findings:
+        if finding.form == "constant":
+            try:
+                number = number_of(finding.record.number, book, model.definitions)
+                value = units.convert(number.value, number.unit, finding.unit)
+                made.append((finding, Prediction(value, stated=study.key in number.studies)))
+            except GhaxisError as error:
+                unread.append(Unreadable(study.key, finding.id, str(error)))
     return made, unread
 
 
@@ -275,7 +300,19 @@ def _summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 def topic_of(study: StudyRecord) -> str:
     """What a study is about; "other" where it does not say."""
-    return str(getattr(study, "topic", "")) or "other"
+    return study.topic or "other"
+
+
+def _constants(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Numbers of the text beside printed ones. Where the number's own source names the study (`stated`), agreement proves only the
+    transcription; `independent` are the others."""
+    parts = {word: [v for v in verdicts if v.stated is stated] for word, stated in (("stated", True), ("independent", False))}
+    return {
+        "n": len(verdicts),
+        "studies": len({v.finding.study.key for v in verdicts}),
+        **{name: _mean_by_study((v, float((v.error or 0.0) <= limit)) for v in verdicts) for name, limit in TIERS},
+        **{word: {"n": len(some), "passed": sum(v.passed for v in some)} for word, some in parts.items()},
+    }
 
 
 def _capped(error: float | None) -> float:
@@ -290,8 +327,8 @@ def _mean_by_study(rows: Iterable[tuple[Verdict, float]]) -> float | None:
 
 
 def _form(finding: Finding) -> str:
-    """How the finding compares; a level that may be negative is drawn and told as a difference."""
-    return "difference" if finding.form == "level" and not finding.positive else finding.form
+    """How the finding compares; a constant is drawn and told as a level, and a level that may be negative as a difference."""
+    return finding.form if not finding.is_level else "level" if finding.positive else "difference"
 
 
 def _effect_interval(finding: Finding) -> dict[str, float | None]:

@@ -282,7 +282,7 @@ MISTAKES = [
     (["run", "--begin", "25:00"], "08:30"),
     (["run", "--watc", "GH"], "--watch"),
     (["rnu"], "run"),
-    (["trial", "falutz2070"], "falutz2007"),
+    (["trial", "faluts2007"], "falutz2007"),
     (["trial", CELLS, "--people", "0"], "--people"),
     (["validate", "ahmed2077"], CELLS),
     (["validate", "--use", "calbration"], "calibration"),

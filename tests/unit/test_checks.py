@@ -1,10 +1,13 @@
 """Checks across files, on a library small enough to read."""
 
+import math
 from pathlib import Path
 
 import pytest
 
 from ghaxis.reading import check, citations, read_library
+from ghaxis.reading.book import Book
+from ghaxis.reading.numbers import number_of
 
 UNITS = """// Units.
 unit hour = 3600 second;
@@ -292,6 +295,43 @@ def test_the_small_library_is_right(tmp_path: Path) -> None:
             'id = "other_k"',
             "error: finding id 'other_k' does not begin with its study's key",
         ),
+        (
+            "studies/known2001.toml",
+            'measure = "answer"\nof = "drug@1 day - drug@0 h"\nvalue = "3 mg"',
+            'number = "log(2) / k_fats"\nvalue = "7 h"',
+            "known2001.toml:16: error: 'log(2) / k_fats': unknown name 'k_fats' (did you mean 'k_fat'?)",
+        ),
+        (
+            "studies/known2001.toml",
+            'measure = "answer"\nof = "drug@1 day - drug@0 h"\nvalue = "3 mg"',
+            'number = "log(2) / k_drug"\nvalue = "7 mg"',
+            "known2001.toml:17: error: value = '7 mg': 'mg' cannot be read as 'h': the dimensions differ, and 'log(2) / k_drug' is in h",
+        ),
+        (
+            "studies/known2001.toml",
+            'measure = "answer"\nof = "drug@1 day - drug@0 h"\nvalue = "3 mg"',
+            'number = "k_fat + fat_share"\nvalue = "7 mg"',
+            "known2001.toml:16: error: 'k_fat + fat_share': fat_share is a rule, no plain number: only a run has its value",
+        ),
+        (
+            "studies/known2001.toml",
+            'measure = "answer"\nof = "drug@1 day - drug@0 h"\nvalue = "3 mg"',
+            'number = "k_fat + m_body"\nvalue = "7 mg"',
+            "known2001.toml:16: error: 'k_fat + m_body': 'k_fat' is in 1/h and 'm_body' in ng: '+' needs the same unit",
+        ),
+        (
+            "studies/known2001.toml",
+            'of = "drug@1 day - drug@0 h"',
+            'number = "k_fat"',
+            "known2001.toml:16: error: 'number' is read off the model's text and 'measure' off a run: write one of them",
+        ),
+        ("studies/known2001.toml", 'of = "drug@1 day - drug@0 h"\n', "", "known2001.toml:14: error: missing key 'of' (or 'number'"),
+        (
+            "sources.toml",
+            '"calibration"',
+            '"validation"',
+            "model/source.ant:8: error: the study 'known2001' is kept for validation: no number of the library may rest on it",
+        ),
         ("sources.toml", "[known2001]", "[known2002]", "warning: 'known2001' is not in the index of studies; a study that was added later"),
     ],
 )
@@ -314,6 +354,25 @@ def test_a_misfit_names_studies_and_findings_that_are_there(tmp_path: Path) -> N
     mistakes = found(tmp_path, extra={"misfits.toml": text.replace("_k", "_kk").replace("title", "titel")})
     assert any("'known2001_kk' is no study or finding of the library (did you mean 'known2001_k'?)" in m for m in mistakes), mistakes
     assert any("misfits.toml:2: error: unknown key 'titel' (did you mean 'title'?)" in m for m in mistakes), mistakes
+
+
+def test_a_number_is_read_off_the_text_of_mechanisms_and_therapies(tmp_path: Path) -> None:
+    """In the inner unit that its arithmetic has, with the studies behind its sources."""
+    old = 'measure = "answer"\nof = "drug@1 day - drug@0 h"\nvalue = "3 mg"'
+    new = 'number = "log(2) / (k_fat + k_drug)"\nkind = "constant"\nvalue = "38 min"\nspread = { sd = "4 min" }'
+    assert found(tmp_path, {"studies/known2001.toml": (old, new)}) == []
+    library = read_library(tmp_path)
+    finding = library.studies["known2001"].findings[0]
+    assert (finding.kind, finding.of, finding.measure) == ("constant", (), "")
+    number = number_of(finding.number, Book(library))
+    assert (number.value, number.unit, number.studies) == (pytest.approx(math.log(2) / 1.1), "h", frozenset({"known2001"}))
+
+
+def test_an_assumption_may_not_lean_on_a_validation_study_either(tmp_path: Path) -> None:
+    extra = {"sources.toml": FILES["sources.toml"] + '[kept_1_1999]\ncitation = "K"\ndoi = ""\nseen = "abstract"\nuse = "validation"\n'}
+    leaning = {"therapies/drug.ant": ("assumed: fast", "assumed: fast as in kept_1_1999")}
+    mistakes = found(tmp_path, leaning, extra)
+    assert any("therapies/drug.ant:8: error: the study 'kept_1_1999' is kept for validation" in m for m in mistakes), mistakes
 
 
 def test_two_studies_share_neither_key_nor_finding(tmp_path: Path) -> None:

@@ -349,13 +349,33 @@ def test_an_empty_model_and_a_doubled_one_score_clearly_worse():
 
 def test_summary_keeps_uses_apart_and_weighs_by_study():
     summary = board(1.0).summary()
-    assert set(summary) == {"calibration", "validation", "claim"}
+    assert set(summary) == {"calibration", "validation", "constants", "claim"}
     assert (summary["calibration"]["n"], summary["calibration"]["studies"]) == (4, 2)
     assert (summary["validation"]["n"], summary["validation"]["studies"]) == (2, 1)
     assert summary["claim"] == {"n": 1, "passed": 1}
     good = board(1.0)
     worse = replace(good, verdicts=tuple(replace(v, error=1.0) if v.finding.id == "one_vat" else v for v in good.verdicts))
     assert worse.summary()["calibration"]["within_1_5"] == pytest.approx(0.75)  # one of two findings of one of two studies
+
+
+def test_constants_are_scored_by_fold_and_counted_apart():
+    """A number of the text is no outcome: it stands in no average, and agreement with its own source is told from the rest."""
+    half_life = FindingRecord(
+        "c", "", (), "constant", "20 min", None, None, {"se": "2 min"}, None, None, None, None, None, "", HERE, "log(2) / k"
+    )
+    (constant,) = read(study("a", half_life))
+    assert (constant.form, constant.unit, constant.tokens) == ("constant", "min", ())
+    assert constant.se == pytest.approx(0.1)
+    own, other = (score_study([(constant, Prediction(28.0, stated=s))], References(()))[0] for s in (True, False))
+    assert own.error == pytest.approx(0.4) and own.fold == pytest.approx(1.4)
+    assert "source of the number" in own.note and other.note == ""
+    wrong = score_study([(constant, Prediction(80.0, stated=False))], References(()))[0]
+    before, after = board(1.0), replace(board(1.0), verdicts=(*board(1.0).verdicts, own, other, wrong))
+    assert after.summary()["calibration"] == before.summary()["calibration"]
+    assert before.summary()["constants"]["n"] == 0
+    told = after.summary()["constants"]
+    assert (told["n"], told["stated"], told["independent"]) == (3, {"n": 1, "passed": 1}, {"n": 2, "passed": 1})
+    assert own.row()["measure"] == "log(2) / k"
 
 
 def test_one_wild_finding_cannot_decide_the_skill():

@@ -12,9 +12,9 @@ from ghaxis import units
 from ghaxis.errors import Mistake, Place, UnitError, nearest
 from ghaxis.reading.dialect import names_in, species_of
 from ghaxis.reading.dimensions import Units
-from ghaxis.reading.inference import Inferred, infer
+from ghaxis.reading.inference import Inferred, infer, unit_of
 from ghaxis.reading.records import Definition, Fragment, Library
-from ghaxis.reading.sources import Source, read_claims, read_sources
+from ghaxis.reading.sources import Source, homes, read_claims, read_sources
 
 BUILD = ("BMI", "weight")
 
@@ -61,6 +61,11 @@ class Book:
         """Unit of every name in common words that `ghaxis.units` reads ("ng/L"): declared, or derived for rules where their terms agree."""
         return {name: self._unit_ids.text(unit) for name, unit in self._inferred.units.items()}
 
+    def unit_of(self, expression: str, place: Place) -> tuple[str | None, tuple[Mistake, ...]]:
+        """Unit of an expression over names of the text in common words (None where it cannot be known), and what does not fit in it."""
+        unit, mistakes = unit_of(expression, self._inferred.units, self._unit_ids, place)
+        return None if unit is None else self._unit_ids.text(unit), mistakes
+
     @cached_property
     def _sources(self) -> tuple[dict[str, Source], list[Mistake]]:
         root = Path(self.library.root)
@@ -75,6 +80,15 @@ class Book:
     def sources(self) -> dict[str, Source]:
         """The index of studies."""
         return self._sources[0]
+
+    @cached_property
+    def homes(self) -> dict[str, str]:
+        """The study behind every word that a source field may name."""
+        return homes(self.library, self.sources)
+
+    def studies_of(self, source: str) -> frozenset[str]:
+        """The studies that a source field names anywhere, be it in the reason of an assumption."""
+        return frozenset(self.homes[word] for word in re.findall(r"\w+", source) if word in self.homes)
 
     @property
     def claims(self) -> dict[str, str]:

@@ -217,6 +217,8 @@ def _measured_unit(record: MeasureRecord, book: Book) -> Iterator[Mistake]:
 
 def _sources(book: Book) -> Iterator[Mistake]:
     words = known_words(book.library, book.sources)
+    kept = {key for key, source in book.sources.items() if source.use == "validation"}
+    kept |= {study.key for study in book.library.studies.values() if study.use == "validation"}
     for place, source in all_sources(book):
         if not source.strip():
             yield Mistake(
@@ -228,6 +230,8 @@ def _sources(book: Book) -> Iterator[Mistake]:
             if key not in words:
                 hint = nearest(key.rstrip(":"), FREE) if first and key.rstrip(":") == first[1] else None
                 yield Mistake(place, f"the source '{key.rstrip(':')}' is no known study or finding", hint or nearest(key, words))
+        for key in sorted(book.studies_of(source) & kept):
+            yield Mistake(place, f"the study '{key}' is kept for validation: no number of the library may rest on it")
     for study in book.library.studies.values():
         fixed = book.sources[study.key].use if study.key in book.sources else ""
         if not fixed and study.use in ("calibration", "validation"):

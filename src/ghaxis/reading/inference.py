@@ -52,6 +52,12 @@ def infer(definitions: Sequence[Definition], species: Mapping[str, tuple[bool, s
     return Inferred(work.found, tuple(work.mistakes))
 
 
+def unit_of(expression: str, known: Mapping[str, Unit], units: Units, place: Place) -> tuple[Unit | None, tuple[Mistake, ...]]:
+    """Unit of an expression over names of `known` units, and what does not fit; None where it cannot be known."""
+    work = _Inference(units, dict(known), [])
+    return work.of(expression, place, f"'{expression}':"), tuple(work.mistakes)
+
+
 @dataclass(frozen=True)
 class _Inference:
     units: Units

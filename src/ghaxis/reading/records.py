@@ -249,7 +249,10 @@ class ArmRecord:
 
 @dataclass(frozen=True)
 class FindingRecord:
-    """One published number: a measure, arithmetic over `arm@time`, and what was observed (or what is expected)."""
+    """One published number: a measure, arithmetic over `arm@time`, and what was observed (or what is expected).
+
+    A constant may have `number` instead of both: arithmetic over numbers of the model's text ("log(2) / k_BP3").
+    """
 
     id: str
     measure: str
@@ -266,6 +269,7 @@ class FindingRecord:
     window: str | None
     note: str
     place: Place
+    number: str = ""
 
 
 @dataclass(frozen=True)
@@ -288,6 +292,7 @@ class StudyRecord:
     hold: Mapping[str, Any]
     place: Place
     context: tuple[Mapping[str, str], ...] = field(default=())
+    topic: str = ""
 
 
 @dataclass(frozen=True)

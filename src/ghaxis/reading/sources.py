@@ -75,6 +75,15 @@ def known_words(library: Library, sources: Mapping[str, Source]) -> dict[str, st
     return rows
 
 
+def homes(library: Library, sources: Mapping[str, Source]) -> dict[str, str]:
+    """The study behind every word that a source field may name."""
+    rows = {word: source.key for source in sources.values() for word in (source.key, *source.findings)}
+    for study in library.studies.values():
+        for word in (study.key, *(finding.id for finding in study.findings)):
+            rows.setdefault(word, study.key)
+    return rows
+
+
 def citations(library: Library, texts: Iterable[str]) -> tuple[str, ...]:
     """The citation of every study that source fields name, each once, in alphabetical order."""
     sources, _ = read_sources(Path(library.root) / "sources.toml", Path(library.root))

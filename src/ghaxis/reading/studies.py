@@ -9,6 +9,7 @@ from typing import Any
 
 from ghaxis import units
 from ghaxis.errors import InputError, Mistake, UnitError, nearest
+from ghaxis.reading import arithmetic
 from ghaxis.reading.arithmetic import Of, parse_of
 from ghaxis.reading.document import Document, Table, clock, named, span
 from ghaxis.reading.records import ArmRecord, FindingRecord, MeasureRecord, PeopleRecord, StudyRecord
@@ -16,6 +17,10 @@ from ghaxis.reading.records import ArmRecord, FindingRecord, MeasureRecord, Peop
 SEEN = ("fulltext", "abstract", "secondary", "memory")
 USES = ("calibration", "validation", "claim", "extra")
 SETTINGS = ("people", "part", "constant")
+TOPICS = (
+    *("secretion", "feedback", "kinetics", "secretagogue", "rhgh", "liver_disease", "obesity_metabolic", "nutrition"),
+    *("inflammation_stress", "genetic", "body", "signalling", "diagnostics"),
+)
 KINDS = ("level", "contrast", "constant", "order")
 BOUNDS = ("upper", "lower", "none_seen")
 SPREADS = ("sd", "se", "cv", "ci95", "iqr", "range", "inferred_sd", "inferred_se")
@@ -24,8 +29,24 @@ _GIVEN_UNITS = {"age": "year", "bmi": "kg/m**2", "weight": "kg", "height": "m"}
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?:\s*[^\s,\d]\S*)?"
 _EXPECT = re.compile(rf"decreasing|increasing|no change|(?:<=|>=|<|>)\s*{_NUMBER}|between\s+{_NUMBER}\s+and\s+{_NUMBER}")
 EXPECTS = ("decreasing", "increasing", "no change", "< 0.9", "> 1.1", "between 0.5 and 0.9")
-_STUDY_KEYS = ("key", "citation", "doi", "seen", "use", "setting", "title", "assay", "species", "parts", "hold", "note")
-_FINDING_KEYS = ("id", "measure", "of", "kind", "value", "low", "high", "spread", "n", "bound", "expect", "claim", "window", "note")
+_STUDY_KEYS = ("key", "citation", "doi", "seen", "use", "setting", "topic", "title", "assay", "species", "parts", "hold", "note")
+_FINDING_KEYS = (
+    "id",
+    "measure",
+    "of",
+    "number",
+    "kind",
+    "value",
+    "low",
+    "high",
+    "spread",
+    "n",
+    "bound",
+    "expect",
+    "claim",
+    "window",
+    "note",
+)
 
 
 def read_study_file(path: Path, root: Path | None, measures: Mapping[str, MeasureRecord]) -> tuple[StudyRecord | None, list[Mistake]]:
@@ -48,7 +69,7 @@ def read_study_file(path: Path, root: Path | None, measures: Mapping[str, Measur
     hold = head.table("hold")
     people = {name: _people(name, table) for name, table in named(top.table("people"))}
     arms = {name: _arm(name, table, people) for name, table in named(top.table("arm"))}
-    findings = tuple(_finding(table, key, setting, arms, measures) for table in top.tables("finding"))
+    findings = tuple(_finding(table, arms, measures) for table in top.tables("finding"))
     seen_ids: dict[str, int] = {}
     for i, finding in enumerate(findings):
         if finding.id in seen_ids:
@@ -73,6 +94,7 @@ def read_study_file(path: Path, root: Path | None, measures: Mapping[str, Measur
             dict(hold.values) if hold else {},
             head.place,
             tuple(_texts(table) for table in top.tables("context")),
+            head.word("topic", TOPICS, ""),
         ),
         document.mistakes,
     )
@@ -132,27 +154,32 @@ def _arm(name: str, table: Table, people: Mapping[str, PeopleRecord]) -> ArmReco
     return ArmRecord(name, who, table.text("do", "nothing"), table.place, clock(table, "begin", "08:00"), table.text("day", "ordinary"))
 
 
-def _finding(table: Table, study: str, setting: str, arms: Mapping[str, ArmRecord], measures: Mapping[str, MeasureRecord]) -> FindingRecord:
+def _finding(table: Table, arms: Mapping[str, ArmRecord], measures: Mapping[str, MeasureRecord]) -> FindingRecord:
     table.only(_FINDING_KEYS)
     name = table.text("id")
-    measure = table.text("measure", "") if setting == "constant" else table.text("measure")
+    number = table.text("number", "")
+    measure = table.text("measure", "") if number else table.text("measure")
     record = measures.get(measure)
     if measure and measures and record is None:
         table.report("measure", f"unknown measure '{measure}'", nearest(measure, measures))
     of = table.words("of")
-    if not of and setting != "constant":
-        table.report(None, "missing key 'of'")
+    if number:
+        _number(table, number)
+    elif not of:
+        table.report(None, "missing key 'of' (or 'number', where a number of the model's text stands for it)")
     parsed = [one for i, text in enumerate(of) if (one := _of(table, i, text, arms)) is not None]
     expect = table.text("expect", "") or None
     if expect and not _EXPECT.fullmatch(expect.strip()):
         table.report("expect", f"'{expect}' is not something to expect: write one of {', '.join(EXPECTS)}", nearest(expect, EXPECTS))
-    kind = table.word("kind", KINDS, _kind(setting, parsed, expect, "value" in table.values))
+    kind = table.word("kind", KINDS, _kind(number, parsed, expect, "value" in table.values))
     amounts = {key: table.amount(key) for key in ("value", "low", "high")}
     spread = _spread(table)
     if not expect and all(v is None for v in amounts.values()):
         table.report(None, "neither 'value' ('low', 'high') nor 'expect': nothing was observed")
     _dimensions(table, record, parsed, kind, amounts, spread)
     size = table.number("n", None)
+    if number and kind != "constant":
+        table.report("kind", f"'number' is a constant, not a {kind}", "constant")
     return FindingRecord(
         name,
         measure,
@@ -169,12 +196,24 @@ def _finding(table: Table, study: str, setting: str, arms: Mapping[str, ArmRecor
         span(table, "window") or None,
         table.text("note", ""),
         table.place,
+        number,
     )
 
 
-def _kind(setting: str, parsed: list[Of], expect: str | None, valued: bool) -> str:
+def _number(table: Table, text: str) -> None:
+    """Arithmetic over the model's text stands alone: no measure is read, nothing is expected of it but a value."""
+    for key in ("measure", "of", "window", "expect"):
+        if key in table.values:
+            table.report(key, f"'number' is read off the model's text and '{key}' off a run: write one of them")
+    try:
+        arithmetic.names(text)
+    except InputError as error:
+        table.report("number", error)
+
+
+def _kind(number: str, parsed: list[Of], expect: str | None, valued: bool) -> str:
     """What kind of finding it is where the file does not say."""
-    if setting == "constant":
+    if number:
         return "constant"
     if expect and not valued:
         return "order"

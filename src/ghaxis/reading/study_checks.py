@@ -9,7 +9,8 @@ from ghaxis import units
 from ghaxis.errors import InputError, Mistake, UnitError, nearest
 from ghaxis.reading.book import Book
 from ghaxis.reading.document import mistake
-from ghaxis.reading.records import PeopleRecord, StudyRecord
+from ghaxis.reading.numbers import number_of
+from ghaxis.reading.records import FindingRecord, PeopleRecord, StudyRecord
 from ghaxis.reading.states import parse_state
 
 PRINTED = ("sex", "age", "bmi", "weight", "height", "note")  # characteristics of a group that are no names of the model
@@ -17,7 +18,7 @@ PRINTED = ("sex", "age", "bmi", "weight", "height", "note")  # characteristics o
 
 def study_mistakes(study: StudyRecord, book: Book) -> Iterator[Mistake]:
     """Everything in a study that the library does not know."""
-    if study.setting != "part":
+    if not study.parts:
         for group in study.people.values():
             yield from _group(group, book)
     yield from _arms(study, book)
@@ -32,9 +33,27 @@ def study_mistakes(study: StudyRecord, book: Book) -> Iterator[Mistake]:
     for finding in study.findings:
         if finding.claim and finding.claim not in book.claims:
             yield Mistake(book.at(finding.place, "claim"), f"unknown claim '{finding.claim}'", nearest(finding.claim, book.claims))
+        if finding.number:
+            yield from _number(finding, book)
         if finding.id and not finding.id.startswith(f"{study.key}_") and finding.id not in collected:
             what = f"finding id '{finding.id}' does not begin with its study's key"
             yield Mistake(book.at(finding.place, "id"), what, f"{study.key}_{finding.id}")
+
+
+def _number(finding: FindingRecord, book: Book) -> Iterator[Mistake]:
+    """The names of a constant's arithmetic, and the dimension of what was printed of it."""
+    try:
+        unit = number_of(finding.number, book).unit
+    except InputError as error:
+        yield mistake(book.at(finding.place, "number"), error)
+        return
+    rows = [(key, text) for key in ("value", "low", "high") if (text := getattr(finding, key)) is not None]
+    rows += [("spread", end) for key, text in finding.spread.items() if key != "cv" for end in text.split(" to ")]
+    for key, text in rows:
+        try:
+            units.number(text, unit, key)
+        except (InputError, UnitError) as error:
+            yield mistake(book.at(finding.place, key), f"{error}, and '{finding.number}' is in {unit}")
 
 
 def _group(group: PeopleRecord, book: Book) -> Iterator[Mistake]:
@@ -63,7 +82,7 @@ def _group(group: PeopleRecord, book: Book) -> Iterator[Mistake]:
 def _arms(study: StudyRecord, book: Book) -> Iterator[Mistake]:
     library = book.library
     good = ["nothing", *library.therapies, *library.interventions]
-    if study.setting == "part":
+    if study.parts:
         good += book.definitions
     for arm in study.arms.values():
         for word in first_words(arm.do):

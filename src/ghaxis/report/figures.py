@@ -200,7 +200,10 @@ _FURTHEST = 3.0  # a mean error beyond this is drawn at the edge
 def overview(board: Scoreboard) -> Any:
     """The whole scoreboard on one sheet: the mean error by topic beside that of nothing, shelf and noise; predicted against observed
     effects; and by how much levels are missed."""
-    topics, rows = board.topics(), [row for row in board.rows() if row["use"] in _USES and row["error"] is not None]
+    topics, rows = (
+        board.topics(),
+        [row for row in board.rows() if row["use"] in _USES and row["error"] is not None and row["stated"] is None],
+    )
     used = [use for use in _USES if any(row["use"] == use for row in rows)]
     with style.house():
         tall = max(5.6, 0.36 * len(topics) + 1.9)

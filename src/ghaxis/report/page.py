@@ -47,7 +47,7 @@ def write(board: Scoreboard, library: Library, path: str | Path, model: str = ""
 def page(board: Scoreboard, library: Library, model: str = "", changed: Sequence[str] = ()) -> str:
     """The page as text. `model` is a hash to show; `changed` are lines that say what differs from the accepted scoreboard."""
     topics, misfits, rows = board.topics(), misfits_of(library), board.rows()
-    counted = [row for row in rows if row["use"] in SUMMARISED and row["error"] is not None]
+    counted = [row for row in rows if row["use"] in SUMMARISED and row["error"] is not None and row["stated"] is None]
     environment = Environment(
         loader=PackageLoader("ghaxis", "report"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )

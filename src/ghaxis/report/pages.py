@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ghaxis.lookup import NUMBERS, Stated, role_of, spread_of, stated_by
 from ghaxis.model import Model
-from ghaxis.reading.records import Fragment, Library
-from ghaxis.reading.sources import Source, known_words, read_sources
+from ghaxis.reading.records import Fragment
+from ghaxis.reading.sources import Source, homes, known_words, read_sources
 from ghaxis.report.wiring import draw
 
 _KINDS = ("study", "fitted", "assumed", "textbook", "definition")
@@ -44,7 +44,7 @@ def write(model: Model, folder: str | Path) -> list[Path]:
     library = model.library
     whole = model.with_therapies(sorted(library.therapies))
     sources, _ = read_sources(Path(library.root) / "sources.toml", Path(library.root))
-    book = _Book(whole, sources, _homes(library, sources))
+    book = _Book(whole, sources, homes(library, sources))
     stated = tuple(stated_by(whole))
     texts = {"README.md": _index(book, stated), "wiring.svg": _diagram(whole)}
     texts |= {f"mechanisms/{name}.md": _mechanism(book, f) for name, f in whole.fragments.items() if name in library.fragments}
@@ -64,14 +64,6 @@ def write(model: Model, folder: str | Path) -> list[Path]:
         path.write_text(text, encoding="utf-8")
         written.append(path)
     return written
-
-
-def _homes(library: Library, sources: Mapping[str, Source]) -> dict[str, str]:
-    homes = {word: source.key for source in sources.values() for word in (source.key, *source.findings)}
-    for study in library.studies.values():
-        for word in (study.key, *(finding.id for finding in study.findings)):
-            homes.setdefault(word, study.key)
-    return homes
 
 
 # --- pages --------------------------------------------------------------------------------------------------------------------------

@@ -90,6 +90,12 @@ def summary(scores: Mapping[str, Mapping[str, Any]]) -> Table:
         keys = ("within_1_25", "within_1_5", "within_2", "directions", "bias", "aafe", "error", "noise", "shelf", "nothing", "skill")
         cells = [s.get(k) for k in keys]
         table.add_row(use, str(s.get("n")), str(s.get("studies", "")), *(number(c) if isinstance(c, int | float) else "-" for c in cells))
+    constants = scores.get("constants", {})
+    if constants.get("n"):
+        table.caption_justify = "left"
+        table.caption = "constants (numbers of the text, no outcomes): " + ", ".join(
+            f"{word} {constants[word]['passed']} of {constants[word]['n']} right" for word in ("independent", "stated")
+        )
     return table
 
 
