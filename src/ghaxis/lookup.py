@@ -163,7 +163,8 @@ def finding_text(finding: FindingRecord) -> str:
     """A finding on one line: id, what it reads, what was printed."""
     more = ", ".join(filter(None, (spread_text(finding.spread), f"n = {finding.n}" if finding.n else "")))
     what = finding.number or f"{finding.measure} {'; '.join(finding.of)}"
-    return f"{finding.id}: {what} = {value_of(finding)}" + (f" ({more})" if more else "")
+    mark = ", " if value_of(finding).startswith("expected") else " = "
+    return f"{finding.id}: {what}{mark}{value_of(finding)}" + (f" ({more})" if more else "")
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,7 @@ class Told:
     groups: tuple[str, ...]
     arms: tuple[str, ...]
     findings: tuple[str, ...]
+    context: tuple[str, ...]
     rests_on_it: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -188,6 +190,7 @@ class Told:
             ("people", self.groups),
             ("arms", self.arms),
             ("findings", self.findings),
+            ("context, not scored", self.context),
             ("the model's numbers that rest on it", self.rests_on_it or ("none",)),
         ]
         lines = [f"{self.key}: {self.citation}"]
@@ -222,6 +225,7 @@ def tell(model: Model, name: str) -> Told:
         tuple(f"{g.name}: {g.state or 'healthy'}" + (f", n = {g.n}" if g.n else "") for g in (study.people.values() if study else ())),
         tuple(f"{a.name}: {a.do}" for a in (study.arms.values() if study else ())),
         tuple(finding_text(f) for f in (study.findings if study else ()) if name in (key, f.id)),
+        tuple(", ".join(f"{k} {v}" for k, v in row.items()) for row in (study.context if study and name == key else ())),
         tuple(dict.fromkeys(resting)),
     )
 
