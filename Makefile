@@ -4,17 +4,17 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: measure demo test check validate golden docs all clean format
+.PHONY: measure bench demo test check validate golden docs all clean format
 
 demo: $(READY)  ## a published trial as a virtual trial: table and figure
-	$(BIN)/ghaxis trial falutz2007 --people 40 --plot out/falutz2007.png
+	$(BIN)/ghaxis trial falutz2007 --people 200 --plot out/falutz2007.png
 
 test: $(READY)  ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(READY)  ## style, types, import direction, library text
-	$(BIN)/ruff check src tests docs
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests docs benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/ghaxis check
@@ -24,6 +24,11 @@ validate: $(READY)  ## all studies: prediction beside finding
 
 measure: $(READY)  ## settled states, healthy days, therapy by liver state, ablation: docs/scoreboard.md
 	$(BIN)/python docs/measure.py
+	$(BIN)/python docs/pulse_detection.py
+
+bench: $(READY)  ## cost and precision beside other engines (half an hour; ARGS=--again times anew): docs/benchmarks.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
+	$(BIN)/python -m benchmarks $(ARGS)
 
 golden: $(READY)  ## rewrite the golden trajectories
 	$(BIN)/python tests/golden/record.py
@@ -34,8 +39,8 @@ docs: $(READY)  ## run the notebooks and write the model's reference pages
 	$(BIN)/python docs/run_notebooks.py
 
 format: $(READY)
-	$(BIN)/ruff check --fix src tests docs
-	$(BIN)/ruff format src tests docs/*.py
+	$(BIN)/ruff check --fix src tests docs benchmarks
+	$(BIN)/ruff format src tests docs/*.py benchmarks
 
 all: check test validate docs
 

@@ -1,7 +1,8 @@
 """The settled state of a person: slow states where the descriptors put them, and the causes that keep them there.
 
 Slow states (role `slow`) are held while all else runs; the mean rate of every held state is brought to zero. A slow state with a given
-descriptor is balanced by its one cause (role `balances X`); a slow state without one (an adaptation, a marker) by its own level. The search
+descriptor is balanced by its one cause (role `balances X`); a slow state without one (an adaptation, a marker) by its own level. So is one
+that only the healthy self describes, where keeping it would take an implausible cause: an expectation yields to the physiology. The search
 is a controller in discrete time: every few days the unknowns move against the mean rates, by a Jacobian from differences, while the rest of
 the body relaxes; then eight noise tapes correct and, on fresh days, check the result. Persons run side by side as lanes, and none of them
 depends on the others.
@@ -16,7 +17,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
 import numpy as np
@@ -24,13 +25,13 @@ import platformdirs
 
 from ghaxis.assembly import freeze_states
 from ghaxis.chance import stream
-from ghaxis.course import compiled, lane_batch, tolerances
+from ghaxis.course import TOLERANCES, compiled, lane_batch
 from ghaxis.engine.contract import Answer, Array, Breaks, Compiled
 from ghaxis.errors import DomainError, GhaxisError, SimulationError
 from ghaxis.model import Model
-from ghaxis.people import Resolved
+from ghaxis.people import HEALTHY, WIDEST, Resolved
 from ghaxis.reading.records import DayRecord
-from ghaxis.treatment import Path, day_paths, noise_paths
+from ghaxis.treatment import day_paths, noise_draws
 
 TAPES = 8
 DAY = 24.0
@@ -46,8 +47,12 @@ ROUNDS = 4  # of these, at most
 HALF_YEAR = 26 * 168.0
 LIMIT = 1.0  # accepted drift, % per 26 weeks, beyond what noise explains
 NOISE = 3.0  # standard errors that noise explains: some ten states are looked at at once
+LONGEST = (MOVES[1] + 1) * STRIDE + STRIDE + ROUNDS * (WINDOW + DAY)  # hours of tape that a search may need
+
+TIGHT = {"screening": "own"}  # rates in single precision at double's tolerances: the same to all digits shown, at half the cost
+STEADY = 0.2  # spread between tapes, of the mean: what differs less does not pulse
 CROWD = 48  # persons side by side, between two reports
-_FORMAT = 4  # of the cache
+_FORMAT = 7  # of the cache
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class Implied:
     value: float
     usual: float
     z: float | None
+    spread: float = 0.0  # of its logarithm between persons
 
 
 @dataclass(frozen=True)
@@ -76,23 +82,24 @@ class Residual:
 
 @dataclass(frozen=True)
 class Settled:
-    """A person at rest: `person` with the implied causes among its parameters, and all levels at midnight, one set for each tape."""
+    """A person at rest: `person` with the implied causes among its parameters, and typical levels of all states at midnight."""
 
     person: Resolved
-    levels: tuple[Mapping[str, float], ...]
+    levels: Mapping[str, float]
     implied: Mapping[str, Implied]
     residuals: Mapping[str, Residual]
     rounds: int
     day: str
 
     @property
+    def following(self) -> tuple[str, ...]:
+        """Slow states whose level follows from their cause, instead of the other way round."""
+        return self.person.following
+
+    @property
     def accepted(self) -> bool:
         """Whether every drift is."""
         return all(r.accepted for r in self.residuals.values())
-
-    def start(self, tape: int | None) -> Mapping[str, float]:
-        """Levels to start a course on that tape from."""
-        return self.levels[(tape or 0) % len(self.levels)]
 
 
 @dataclass(frozen=True)
@@ -141,11 +148,31 @@ def settle_many(
         if tell:
             tell(len(found))
         crowd = missing[first : first + CROWD]
-        for k, made in zip(crowd, _solve(model, [persons[k] for k in crowd], day, engine), strict=True):
-            found[k] = made
-            if cache and isinstance(made, Settled):
+        found |= zip(crowd, _solve(model, [persons[k] for k in crowd], day, engine), strict=True)
+        if yielding := {k: told for k in crowd if (told := _yielding(persons[k], found[k])) is not None}:
+            found |= zip(yielding, _solve(model, list(yielding.values()), day, engine), strict=True)
+        for k in crowd:
+            if cache and isinstance(made := found[k], Settled):
                 _write(files[k], made)
     return [_existing(found[k]) for k in range(len(persons))]
+
+
+def _yielding(person: Resolved, found: Settled | GhaxisError) -> Resolved | None:
+    """The person whose expected levels follow from causes at the limit of what is plausible, where keeping them took causes beyond."""
+    beyond = {
+        i.state: (i.cause, i.value * math.exp((math.copysign(WIDEST, i.z) - i.z) * i.spread))
+        for i in (found.implied.values() if isinstance(found, Settled) else ())
+        if i.z is not None and abs(i.z) > WIDEST and set(person.origin.get(i.state, ())) <= {HEALTHY}
+    }
+    if not beyond:
+        return None
+    return dataclasses.replace(
+        person,
+        parameters={**person.parameters, **dict(beyond.values())},
+        targets={s: v for s, v in person.targets.items() if s not in beyond},
+        balances={s: c for s, c in person.balances.items() if s not in beyond},
+        following=(*person.following, *beyond),
+    )
 
 
 def _existing(found: Settled | GhaxisError) -> Settled | GhaxisError:
@@ -160,13 +187,14 @@ def _existing(found: Settled | GhaxisError) -> Settled | GhaxisError:
 
 @dataclass(frozen=True, eq=False)
 class _Field:
-    """The model with its slow states held, and the tapes on which everyone runs."""
+    """The model with its slow states held, and the days on which everyone runs."""
 
     model: Model
     day: DayRecord
     frozen: tuple[str, ...]
     usual: Mapping[str, float]
     runner: Compiled
+    days: dict[tuple[float, float], tuple[Array, list[str], Array]] = field(default_factory=dict)
 
     @staticmethod
     def of(model: Model, day: DayRecord, engine: str) -> _Field:
@@ -177,15 +205,18 @@ class _Field:
             if d.kind in ("constant", "state") and _is_number(d.expression)
         }
         rates = tuple(f"rate_of_{s}" for s in frozen)
-        return _Field(model, day, frozen, usual, compiled(engine, freeze_states(model.sbml, frozen), rates))
+        searching = "referee" if engine == "referee" else "screening"
+        return _Field(model, day, frozen, usual, compiled(searching, freeze_states(model.sbml, frozen), rates))
 
     def run(self, lanes: Sequence[tuple[_Seeker, Array, int]], start: float, window: tuple[float, float]) -> _Rates:
         """Everyone (seeker, unknowns, tape) from `start` to the end of the window, each from its last levels."""
         end = window[1]
-        tapes = {tape: self._breaks(tape, start, end) for tape in {tape for _, _, tape in lanes}}
-        asked = [(seeker.parameters(x), seeker.levels.get(tape, seeker.levels.get(0, {})), tapes[tape]) for seeker, x, tape in lanes]
+        asked = [
+            (seeker.parameters(x), seeker.levels.get(tape, seeker.levels.get(0, {})), self._breaks(seeker.tape(tape), start, end))
+            for seeker, x, tape in lanes
+        ]
         batch = lane_batch(self.model, self.runner, asked, start, end, np.empty(0), np.array([window]))
-        answer = self.runner.run(batch, tolerances(self.runner))
+        answer = self.runner.run(batch, TOLERANCES[TIGHT.get(self.runner.name, self.runner.name)])
         for failure in answer.failures:
             seeker = lanes[failure.lane][0]
             where = f" in {failure.state}" if failure.state else ""
@@ -194,14 +225,39 @@ class _Field:
             seeker.error = SimulationError(text, seeker.person.name, failure.time, failure.state, last)
         return _Rates(answer, self.runner.state_names)
 
-    def _breaks(self, tape: int, start: float, end: float) -> Breaks:
-        """The day's habits and the tape's noise on [start, end), with the levels that hold at `start`."""
-        noise = noise_paths(self.day, stream(10_000 + tape, "tape", "settle"), 0.0, end)
-        held = {p.name: Path(start, p.name, p.value) for p in noise if p.time <= start}
-        paths = sorted([*day_paths(self.day, start, end), *held.values(), *(p for p in noise if p.time > start)], key=lambda p: p.time)
-        paths = [p for p in paths if p.name in self.runner.parameter_names]
-        times, names, values = [p.time for p in paths], tuple(p.name for p in paths), [p.value for p in paths]
-        return Breaks(np.array(times), names, np.array(values), np.empty(0), (), np.empty(0))
+    def _breaks(self, noise: _Tape, start: float, end: float) -> Breaks:
+        """The day's habits and a tape's noise on [start, end), with the levels that hold at `start`."""
+        habits = self._habits(start, end)
+        times, names, values = noise.between(start, end)
+        when = np.concatenate([habits[0], times])
+        order = np.argsort(when, kind="stable")
+        both, what = habits[1] + names, np.concatenate([habits[2], values])
+        return Breaks(when[order], tuple(both[k] for k in order), what[order], np.empty(0), (), np.empty(0))
+
+    def _habits(self, start: float, end: float) -> tuple[Array, list[str], Array]:
+        if (start, end) not in self.days:
+            paths = [p for p in day_paths(self.day, start, end) if p.name in self.runner.parameter_names]
+            self.days[start, end] = np.array([p.time for p in paths]), [p.name for p in paths], np.array([p.value for p in paths])
+        return self.days[start, end]
+
+
+class _Tape:
+    """The noise of a whole search, drawn once."""
+
+    def __init__(self, field: _Field, seed: int, tape: int):
+        draws = noise_draws(field.day, stream(seed, "tape", "settle", tape), 0.0, LONGEST)
+        known = field.runner.parameter_names
+        self.draws = [(times, list(names), values) for times, names, values in draws if set(names) <= set(known)]
+
+    def between(self, start: float, end: float) -> tuple[Array, list[str], Array]:
+        """Times, names and values on [start, end); what held at `start` comes first."""
+        moments, names, values = [np.empty(0)], [], [np.empty(0)]
+        for times, inputs, drawn in self.draws:
+            first, last = max(int(np.searchsorted(times, start, side="right")) - 1, 0), int(np.searchsorted(times, end))
+            moments.append(np.repeat(np.maximum(times[first:last], start), len(inputs)))
+            names += inputs * (last - first)
+            values.append(drawn[first:last].ravel())
+        return np.concatenate(moments), names, np.concatenate(values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,19 +284,28 @@ class _Seeker:
         slow, usual = field.model.slow, field.usual
         balancing = {s: person.balances.get(s) or slow[s] for s in field.frozen}
         self.unknowns = [_Unknown(s, balancing[s], 1.0) for s in field.frozen if s in person.targets and balancing[s]]
-        self.unknowns += [_Unknown(s, None, max(abs(usual[s]), 0.05)) for s in field.frozen if s not in person.targets and slow[s] is None]
+        free = [s for s in field.frozen if s not in person.targets and (slow[s] is None or s in person.following)]
+        self.unknowns += [_Unknown(s, None, max(abs(usual[s]), 0.05)) for s in free]
         self.scale = np.array([max(abs(person.targets.get(u.state, usual[u.state])), 0.05) for u in self.unknowns])
         self.places = [field.frozen.index(u.state) for u in self.unknowns]
         self.held = {s: person.targets.get(s, usual[s]) for s in field.frozen}
         values = [person.parameters.get(u.cause, usual[u.cause]) if u.cause else usual[u.state] for u in self.unknowns]
         self.x = np.array([math.log(max(v, 1e-12)) if u.cause else v / u.scale for u, v in zip(self.unknowns, values, strict=True)])
         self.levels: dict[int, dict[str, float]] = {}
+        self.seed = int(_content(person)[:12], 16)  # persons who differ have tapes of their own
+        self.tapes: dict[int, _Tape] = {}
         self.inverse = np.empty((0, 0))
         self.lasting = np.ones(len(self.unknowns))  # of half a year's drift, what is left where a level is drawn back
         self.moves: list[Array] = []
         self.rates = np.empty((0, 0))
         self.rounds = 0
         self.error: GhaxisError | None = None
+
+    def tape(self, number: int) -> _Tape:
+        """One of the person's tapes."""
+        if number not in self.tapes:
+            self.tapes[number] = _Tape(self.field, self.seed, number)
+        return self.tapes[number]
 
     def values(self, x: Array) -> dict[str, float]:
         """The unknowns in the model's units, by name."""
@@ -290,7 +355,7 @@ class _Seeker:
         field, found = self.field, self.values(self.x)
         implied = {u.cause: _implied(field.model, u, found[u.cause], field.usual[u.cause]) for u in self.unknowns if u.cause}
         slow = self.held | {u.state: found[u.state] for u in self.unknowns if not u.cause}
-        levels = tuple({**self.levels[k], **slow} for k in range(TAPES))
+        levels = _typical(self.levels) | slow
         person = dataclasses.replace(self.person, parameters={**self.person.parameters, **{name: i.value for name, i in implied.items()}})
         drifts = self.rates * self.lasting
         errors = drifts.std(axis=0, ddof=1) / math.sqrt(TAPES)
@@ -351,6 +416,17 @@ def _is_noise(corrections: Array) -> bool:
     return bool((np.abs(corrections.mean(axis=0)) < NEAR + NOISE * error).all())
 
 
+def _typical(levels: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
+    """Levels to start from: of what hardly differs between tapes the mean, of what pulses that of the tape nearest to these means."""
+    names = list(levels[0])
+    rows = np.array([[levels[k][name] for name in names] for k in sorted(levels)])
+    mean, spread = rows.mean(axis=0), rows.std(axis=0)
+    steady = spread < STEADY * np.abs(mean)
+    away = (rows - mean)[:, steady] / np.maximum(spread[steady], 1e-300)
+    nearest = rows[int((away**2).sum(axis=1).argmin())]
+    return dict(zip(names, np.where(steady, mean, nearest).tolist(), strict=True))
+
+
 def _limited(step: Array, limit: float) -> Array:
     return step * min(1.0, limit / max(float(np.abs(step).max()), 1e-30))
 
@@ -358,8 +434,9 @@ def _limited(step: Array, limit: float) -> Array:
 def _implied(model: Model, unknown: _Unknown, value: float, usual: float) -> Implied:
     assert unknown.cause
     cv = model.definitions[unknown.cause].cv
-    z = math.log(value / usual) / math.sqrt(math.log1p(cv * cv)) if cv and usual > 0 else None
-    return Implied(unknown.cause, unknown.state, value, usual, z)
+    spread = math.sqrt(math.log1p(cv * cv)) if cv else 0.0
+    z = math.log(value / usual) / spread if spread and usual > 0 else None
+    return Implied(unknown.cause, unknown.state, value, usual, z, spread)
 
 
 def _is_number(text: str) -> bool:
@@ -370,10 +447,15 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def _content(person: Resolved) -> str:
+    """A digest of all that the model is told about a person."""
+    what = [*(sorted(part.items()) for part in (person.parameters, person.targets, person.balances)), sorted(person.following)]
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
 def _file(model: Model, person: Resolved, day: DayRecord) -> FilePath:
     habits = [(h.input, h.start, h.lasts, h.level) for h in day.habits] + [(dict(n.cvs), n.gap, n.shape) for n in day.noise]
-    what = [_FORMAT, model.hash, sorted(person.parameters.items()), sorted(person.targets.items()), sorted(person.balances.items()), habits]
-    key = hashlib.sha256(json.dumps(what, default=str).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([_FORMAT, model.hash, _content(person), habits], default=str).encode()).hexdigest()
     return FilePath(platformdirs.user_cache_dir("ghaxis")) / "settled" / f"{key}.json"
 
 
@@ -383,7 +465,8 @@ def _write(where: FilePath, settled: Settled) -> None:
     text = json.dumps(
         {
             "parameters": dict(settled.person.parameters),
-            "levels": [dict(level) for level in settled.levels],
+            "following": settled.person.following,
+            "levels": dict(settled.levels),
             "implied": {k: dataclasses.asdict(v) for k, v in settled.implied.items()},
             "residuals": {k: dataclasses.asdict(v) for k, v in settled.residuals.items()},
             "rounds": settled.rounds,
@@ -401,8 +484,8 @@ def _read(where: FilePath, person: Resolved) -> Settled | None:
     try:
         found = json.loads(where.read_text())
         return Settled(
-            dataclasses.replace(person, parameters=found["parameters"]),
-            tuple(found["levels"]),
+            dataclasses.replace(person, parameters=found["parameters"], following=tuple(found["following"])),
+            found["levels"],
             {k: Implied(**v) for k, v in found["implied"].items()},
             {k: Residual(**v) for k, v in found["residuals"].items()},
             found["rounds"],

@@ -42,7 +42,7 @@ _out = Console(width=None if sys.stdout.isatty() else _PIPED)
 _err = Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON only")]
-Engine = Annotated[str, typer.Option(help="own, referee or auto")]
+Engine = Annotated[str, typer.Option(help="own, screening, referee or auto")]
 Plot = Annotated[Path | None, typer.Option(help="write a figure (.png, .pdf, .svg)")]
 
 _USES = ("calibration", "validation", "claim", "extra")
@@ -136,9 +136,7 @@ def run(
     _writable(plot, _FIGURES, "--plot")
     _writable(save, _SAVED, "--save")
     kind = figures.panel_kind(end)
-    names = tuple(
-        dict.fromkeys([w.strip() for w in watch.split(",") if w.strip()] + list(figures.watch_for(kind) if plot or not watch else ()))
-    )
+    names = tuple(dict.fromkeys([*_names(watch), *(figures.watch_for(kind) if plot or not watch else ())]))
     step = _positive(every or (figures.every_for(kind) if plot else "1 h" if kind == "day" else "24 h"), "--every")
     times = tuple(float(k * step) for k in range(int(end / step + 1e-9) + 1))
     times = times if abs(times[-1] - end) < 1e-6 else (*times, end)
@@ -417,16 +415,38 @@ def new(
 
 @app.command()
 def export(
-    path: Annotated[Path, typer.Argument(help="the SBML file to write (.xml)")],
+    path: Annotated[Path, typer.Argument(help="the SBML file to write (.xml); with --kernel a folder")],
     therapies: Annotated[str, typer.Option(help="therapies to include, comma separated")] = "",
+    kernel: Annotated[bool, typer.Option("--kernel", help="compile it for browsers (WebAssembly) and NVIDIA processors (PTX)")] = False,
+    watch: Annotated[str, typer.Option(help="quantities that the kernel gives, comma separated")] = "",
+    give: Annotated[str, typer.Option(help="what the kernel's first person takes")] = "nothing",
     as_json: Json = False,
 ) -> None:
-    """Write the model as SBML L3V2 that passes libSBML's consistency and unit checks."""
-    model = Model.load(therapies=tuple(t.strip() for t in therapies.split(",") if t.strip()))
+    """Write the model as SBML L3V2 that passes libSBML's consistency and unit checks, or as a folder of compiled code."""
+    model = Model.load(therapies=_names(therapies))
+    if kernel:
+        _export_kernel(model, path, _names(watch), give, as_json)
+        return
+    if watch or give != "nothing":
+        raise InputError("--watch and --give belong to --kernel: an SBML file has every quantity, and nobody in it")
     model.export(path)
     _print_json({"wrote": str(path), "model": model.hash}) if as_json else _out.print(
         f"wrote {path} ({len(model.states)} states, hash {model.hash[:12]})"
     )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Names that were given comma separated, each once."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _export_kernel(model: Model, folder: Path, watch: tuple[str, ...], give: str, as_json: bool) -> None:
+    from ghaxis.elsewhere import write_kernel
+    from ghaxis.report import figures
+
+    times = tuple(k / 12 for k in range(24 * 12 + 1))
+    written = write_kernel(model, Request(Person(), Protocol.parse(give), times, watch or figures.watch_for("day")), folder)
+    _print_json({"wrote": [str(p) for p in written]}) if as_json else _out.print(f"wrote {len(written)} files to {folder}")
 
 
 @app.command()

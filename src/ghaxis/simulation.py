@@ -16,7 +16,7 @@ import xarray
 from ghaxis import units
 from ghaxis.baseline import Settled, settle_many
 from ghaxis.course import TOLERANCES, Course, batch, compiled, failures, tolerances
-from ghaxis.engine.contract import Array
+from ghaxis.engine.contract import Array, Batch
 from ghaxis.errors import GhaxisError, InputError, nearest
 from ghaxis.keeping import Kept
 from ghaxis.model import Model
@@ -194,8 +194,7 @@ def attempt_many(
     therapies, days).
     """
     watch = tuple(dict.fromkeys(name for r in requests for name in r.watch))
-    equipped = model.with_therapies(sorted({t for r in requests for t in r.protocol.therapies} | set(model.therapies)))
-    _known(equipped, watch)
+    equipped = _equipped(model, requests, watch)
     runner = compiled(engine, equipped.sbml, watch)
     resting = len({(r.person, r.day) for r in requests if r.settled})
     steps = resting + len(requests)
@@ -231,6 +230,21 @@ def attempt_many(
     return [r for r in results if r is not None]
 
 
+def prepare(model: Model, request: Request, engine: str = "auto") -> tuple[Model, Batch, float]:
+    """A request as other machines run it: the model with its therapies, one lane, and the lane's time at the request's begin (hours).
+
+    The lane starts at midnight, one untreated day before; its one window is the time that the request asks about.
+    """
+    equipped = _equipped(model, [request], request.watch)
+    (at_rest,) = _at_rest(model, [request], engine, lambda done: None)
+    course = _course(model, request, at_rest, engine)
+    if isinstance(course, GhaxisError):
+        raise course
+    end, asked = _end(request, course), np.asarray(request.times) + course.zero
+    runner = compiled(engine, equipped.sbml, request.watch)
+    return equipped, batch(equipped, runner, [course], end, asked, np.array([[asked.min(), end]])), course.zero
+
+
 def healthy_course(model: Model, request: Request, names: Sequence[str], engine: str = "auto", every: float = 0.25) -> dict[str, Curve]:
     """What the person's healthy self does to these quantities under the same protocol and tape: for needs held at `healthy`."""
     end = max(request.times)
@@ -238,6 +252,13 @@ def healthy_course(model: Model, request: Request, names: Sequence[str], engine:
     twin = dataclasses.replace(request, person=request.person.healthy(), watch=tuple(names), times=grid)
     result = simulate_many(model, [twin], engine)[0]
     return {name: result[name] for name in names}
+
+
+def _equipped(model: Model, requests: Sequence[Request], watch: Sequence[str]) -> Model:
+    """The model with everything that is given, if it has what is watched."""
+    equipped = model.with_therapies(sorted({t for r in requests for t in r.protocol.therapies} | set(model.therapies)))
+    _known(equipped, watch)
+    return equipped
 
 
 def _known(model: Model, watch: Sequence[str]) -> None:
@@ -277,7 +298,7 @@ def _course(model: Model, r: Request, at_rest: Settled | GhaxisError | None, eng
         return at_rest
     day = _day(model, r.day)
     person = at_rest.person if at_rest else r.person.resolve(model)
-    start: Mapping[str, float] = at_rest.start(r.noise) if at_rest else person.targets
+    start: Mapping[str, float] = at_rest.levels if at_rest else person.targets
     begin = units.clock(r.begin, "begin") + (r.run_in if not r.settled else 0.0)
     return Course(r.person.name, person, r.protocol, day, r.noise, begin, start, _held_paths(model, r, engine))
 

@@ -203,7 +203,11 @@ def _outcomes(
                 except GhaxisError as error:
                     reasons[arm] = str(error)
     broken = [(finding, arm) for finding in study.findings for arm in [next((a for a, _ in finding.tokens if a in reasons), None)] if arm]
-    return found, [Unreadable(record.key, finding.id, f"arm '{arm}': {reasons[arm]}") for finding, arm in broken]
+    lost = [f"{len(found.left_out)} persons left out, the first: {who}: {why}" for who, why in list(found.left_out.items())[:1]]
+    return found, [
+        *(Unreadable(record.key, finding.id, f"arm '{arm}': {reasons[arm]}") for finding, arm in broken),
+        *(Unreadable(record.key, "", what) for what in lost),
+    ]
 
 
 def predict(findings: Sequence[Finding], outcomes: Outcomes) -> tuple[list[tuple[Finding, Prediction]], list[Unreadable]]:

@@ -1,4 +1,5 @@
-"""Every code block of README and docs runs: Python as it stands, `$ ghaxis ...` lines through the command line, named files as files.
+"""Every code block of README and docs runs: Python as it stands, `$ ghaxis ...` lines through the command line, `$ node ...` lines in
+Node where there is one, named files as files.
 
 All blocks of one page share a folder and their Python names, in order. Lines whose comment says `slow` are not run.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ PAGES = sorted(
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
     if not path.relative_to(ROOT).as_posix().startswith(GENERATED) and "```" in path.read_text(encoding="utf-8")
 )
-NAMED = re.compile(r"(?:#|//) ([\w/]+\.(?:toml|ant|csv))\n")
+NAMED = re.compile(r"(?:#|//) ([\w/]+\.(?:toml|ant|csv|mjs))\n")
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,11 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def commands(block: Block) -> Iterator[tuple[int, list[str]]]:
-    """The words of each `$ ghaxis` line that is to be run, with its line."""
+    """The words of each `$ ghaxis` and `$ node` line that is to be run, with its line."""
     for number, line in enumerate(block.text.splitlines(), block.line):
         told, _, comment = line.partition("  # ")
-        if line.startswith("$ ghaxis") and "slow" not in comment:
-            yield number, shlex.split(told.removeprefix("$ "), comments=True)[1:]
+        if line.startswith(("$ ghaxis", "$ node")) and "slow" not in comment:
+            yield number, shlex.split(told.removeprefix("$ "), comments=True)
 
 
 @pytest.fixture
@@ -60,14 +62,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[p.relative_to(ROOT).as_posix() for p in PAGES])
-def test_page_runs(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_page_runs(
+    page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
     names: dict[str, object] = {}
     for block in blocks(page):
         if block.language == "python":
             exec(compile("\n" * (block.line - 1) + block.text, str(page), "exec"), names)
         elif block.language == "console":
             for line, words in commands(block):
-                monkeypatch.setattr(sys, "argv", ["ghaxis", *words])
+                if words[0] == "node":
+                    program = [request.getfixturevalue("node"), *words[1:]]
+                    told = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+                    assert not told.returncode, f"{page.name}:{line}: {' '.join(words)}\n{told.stderr}"
+                    continue
+                monkeypatch.setattr(sys, "argv", words)
                 with pytest.raises(SystemExit) as stop:
                     cli.main()
                 assert not stop.value.code, f"{page.name}:{line}: {' '.join(words)}\n{capsys.readouterr()}"
@@ -77,7 +86,7 @@ def test_page_runs(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, ca
 
 def test_every_block_says_what_it_is() -> None:
     """A block without a language would not be run and not be seen."""
-    known = {"python", "console", "toml", "antimony", "text"}
+    known = {"python", "console", "toml", "antimony", "javascript", "text"}
     assert [f"{p.name}:{b.line} {b.language}" for p in PAGES for b in blocks(p) if b.language not in known] == []
 
 

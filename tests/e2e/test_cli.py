@@ -244,6 +244,19 @@ def test_export_writes_sbml(ghaxis) -> None:  # type: ignore[no-untyped-def]
     assert ghaxis("export", "model.ant").code == 0
 
 
+def test_export_writes_a_kernel(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    give = "tesamorelin 2 mg sc at 08:00"
+    wrote = {Path(p) for p in ghaxis("export", "kernel", "--kernel", "--watch", "GH,IGF1", "--give", give, "--json").json()["wrote"]}
+    assert wrote == set(Path("kernel").iterdir())
+    assert {"kernel.wasm", "kernel.sm_80.ptx", "kernel.sm_90.ptx", "kernel.mjs", "run.mjs", "index.html"} <= {p.name for p in wrote}
+    about, person = (json.loads(Path("kernel", name).read_text(encoding="utf-8")) for name in ("kernel.json", "person.json"))
+    assert about["watched"] == ["GH", "IGF1"]
+    assert about["shown"]["IGF1"]["unit"] == "ug/L"
+    assert set(person["levels"]) <= set(about["states"])
+    assert set(person["parameters"]) <= set(about["parameters"])
+    assert [impulse[1] for impulse in person["impulses"]] == ["depot_tesamorelin"]
+
+
 def test_pages(ghaxis) -> None:  # type: ignore[no-untyped-def]
     written = ghaxis("pages", "pages", "--json").json()["wrote"]
     assert all(Path(p).is_file() for p in written)
@@ -301,6 +314,8 @@ MISTAKES = [
     (["export", "model.txtx"], ".xml"),
     (["export", "model.xml", "--therapies", "tesamorlin"], "tesamorelin"),
     (["export", "nowhere/model.xml"], "nowhere"),
+    (["export", "model.xml", "--watch", "GH"], "--kernel"),
+    (["export", "kernel", "--kernel", "--watch", "IGF"], "IGF1"),
 ]
 
 

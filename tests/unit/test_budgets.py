@@ -26,7 +26,7 @@ DOORS = {
     "matplotlib": {"report/style.py"},
     "typer": {"cli.py"},
     "jinja2": {"report/page.py"},
-    "scipy": {"measure.py"},
+    "scipy": {"profiles.py"},
     "xarray": {"simulation.py"},
     "pandas": {"simulation.py"},
 }

@@ -13,7 +13,7 @@ from ghaxis.engine import functions
 from ghaxis.engine.expressions import System
 from ghaxis.engine.graph import FLOOR, PARAMETER, Graph
 from ghaxis.engine.sparse import Elimination, plan
-from ghaxis.engine.values import Code, Shape, Value, fma, intrinsic, magnitude, when
+from ghaxis.engine.values import SUFFIXES, Cells, Code, Shape, Value, cast, fma, intrinsic, magnitude, when
 
 _DECLARED = ("fma.{}({}, {}, {})", "fabs.{}({})", "floor.{}({})", "sqrt.{}({})")
 ROWS = 10  # rows of the elimination in one function: the code generator's time grows faster than the length of a block
@@ -54,15 +54,22 @@ def hoistable(graph: Graph, wanted: Iterable[int]) -> list[int]:
 
 @dataclass(eq=False)
 class Body:
-    """Writes expressions of the graph into a function, each once. `leaves` loads what is given."""
+    """Writes expressions of the graph into a function, each once. `leaves` loads what is given.
+
+    What time moves and no state does is worked out in double: the hours of a year leave a float no room for seconds.
+    """
 
     graph: Graph
     code: Code
-    kind: str
+    shape: Shape
     leaves: Callable[[str, int], Value]
     hoisted: Mapping[int, int]
     uses: Mapping[int, int]
     done: dict[int, Value] = field(default_factory=dict)
+    timed: set[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.timed = moved_by_time_alone(self.graph)
 
     def value(self, node: int) -> Value:
         """The value of a node, written with all that it needs and that is not there yet."""
@@ -78,11 +85,23 @@ class Body:
             else:
                 todo.pop()
                 self.done[k] = self._write(k)
-        return self.done[node]
+        return cast(self.done[node], self.shape.real)
 
-    def _fusible(self, k: int) -> bool:
+    def _real(self, k: int) -> str:
+        """The type in which a node is worked out."""
+        return "double" if k in self.timed else self.shape.real
+
+    def _taken(self, k: int, real: str) -> Value:
+        """A node that is there, as its reader wants it."""
+        if self.graph.ops[k] == "const":
+            return self.code.number(self.shape.of(real), self.graph.values[k])
+        return cast(self.done[k], real)
+
+    def _fusible(self, k: int, reader: int) -> bool:
         """A product read once: it becomes part of a fused multiply-add."""
-        return self.code.fused and self.graph.ops[k] == "mul" and self.uses.get(k, 0) == 1 and k not in self.done and k not in self.hoisted
+        if not self.code.fused or self.graph.ops[k] != "mul" or self.uses.get(k, 0) != 1 or self._real(k) != self._real(reader):
+            return False
+        return k not in self.done and k not in self.hoisted
 
     def _inputs(self, k: int) -> tuple[int, ...]:
         op = self.graph.ops[k]
@@ -91,14 +110,14 @@ class Body:
         args = self.graph.args[k]
         if op in ("add", "sub"):
             for mine, other in ((args[1], args[0]), (args[0], args[1])):
-                if self._fusible(mine) and mine != other:
+                if self._fusible(mine, k) and mine != other:
                     return (*self.graph.args[mine], other)
         return args
 
     def _write(self, k: int) -> Value:
-        graph, code, op = self.graph, self.code, self.graph.ops[k]
+        graph, op, real = self.graph, self.graph.ops[k], self._real(k)
         if op == "const":
-            return code.number(self.kind, graph.values[k])
+            return self._taken(k, real)
         if k in self.hoisted:
             return self.leaves("hoisted", self.hoisted[k])
         if op in ("state", "parameter", "time"):
@@ -107,13 +126,13 @@ class Body:
         if op in ("add", "sub"):
             for side in (1, 0):
                 mine, other = args[side], args[1 - side]
-                if self._fusible(mine) and mine != other:
-                    a, b = (self.done[x] for x in graph.args[mine])
-                    c = self.done[other]
+                if self._fusible(mine, k) and mine != other:
+                    a, b = (self._taken(x, real) for x in graph.args[mine])
+                    c = self._taken(other, real)
                     if op == "sub":
                         a, c = (-a, c) if side == 1 else (a, -c)
                     return fma(a, b, c)
-        values = [self.done[a] for a in args]
+        values = [self._taken(a, real) for a in args]
         return self._plain(op, values)
 
     def _plain(self, op: str, v: Sequence[Value]) -> Value:
@@ -130,7 +149,7 @@ class Body:
         if op == "log":
             return functions.log(when(v[0] < FLOOR, FLOOR, v[0]))
         if op == "ln":
-            return when(v[0] > 0.0, functions.log(v[0]), when(v[0].same(0.0), float("-inf"), code.number(self.kind, float("nan"))))
+            return when(v[0] > 0.0, functions.log(v[0]), when(v[0].same(0.0), float("-inf"), code.number(v[0].type, float("nan"))))
         if op in ("sin", "cos"):
             return functions.sine(v[0], 0 if op == "sin" else 1)
         if op == "floor":
@@ -151,6 +170,16 @@ class Body:
     def _truth(self, value: Value) -> Value:
         """A condition, also where it was given as a number (true is not 0)."""
         return value if "i1" in value.type else ~self.code.compare("==", value, 0.0)
+
+
+def moved_by_time_alone(graph: Graph) -> set[int]:
+    """Expressions that change with time while all states stand still, and only so."""
+    found: set[int] = set()
+    for k, (op, args) in enumerate(zip(graph.ops, graph.args, strict=True)):
+        moves = graph.levels[k] > PARAMETER and op != "state"
+        if op == "time" or (moves and all(a in found or graph.levels[a] <= PARAMETER for a in args)):
+            found.add(k)
+    return found
 
 
 def count_uses(graph: Graph, wanted: Iterable[int], hoisted: Mapping[int, int]) -> dict[int, int]:
@@ -179,34 +208,29 @@ class ModelCode:
     shape: Shape
     fused: bool
 
-    @property
-    def kind(self) -> str:
-        """The type of one value in all lanes."""
-        return self.shape.of("double")
-
     def _function(self, name: str, arguments: str, external: bool = False) -> Code:
         return Code(name, [(a, "ptr") for a in arguments.split()], external, self.fused)
 
     def get(self, code: Code, base: str | Value, index: int) -> Value:
         """Element `index` of an array, in all lanes."""
         where = code.argument(base) if isinstance(base, str) else base
-        return code.load(code.at(where, index * self.shape.lanes), self.kind, self.align)
+        return Cells(code, self.shape).load(where, index * self.shape.lanes)
 
     def _put(self, code: Code, value: Value, base: str, index: int) -> None:
-        code.store(value, code.at(code.argument(base), index * self.shape.lanes), self.align)
+        Cells(code, self.shape).store(value, code.argument(base), index * self.shape.lanes)
 
-    @property
-    def align(self) -> int:
-        """Bytes that such a value is aligned to in memory."""
-        return 8 * self.shape.lanes
+    def _clock(self, code: Code, base: str) -> Value:
+        """A time, or one over a time: it stands there in double."""
+        return Cells(code, self.shape.exact).load(code.argument(base), 0)
 
     def _body(self, code: Code, wanted: Sequence[int], hoisted: Mapping[int, int]) -> Body:
         def leaves(what: str, index: int) -> Value:
-            base = {"state": "y", "parameter": "p", "hoisted": "q", "time": "t"}[what]
-            return self.get(code, base, 0 if what == "time" else index)
+            if what == "time":
+                return self._clock(code, "t")
+            return self.get(code, {"state": "y", "parameter": "p", "hoisted": "q"}[what], index)
 
         graph = self.layout.system.graph
-        return Body(graph, code, self.kind, leaves, hoisted, count_uses(graph, wanted, hoisted))
+        return Body(graph, code, self.shape, leaves, hoisted, count_uses(graph, wanted, hoisted))
 
     def hoist(self) -> Code:
         """hoist(p, q): expressions of parameters only."""
@@ -253,8 +277,8 @@ class ModelCode:
     def _rows(self, name: str, order: Sequence[int]) -> Code:
         code = self._function(name, "g J lu")
         elimination, entries = self.layout.elimination, {key: k for k, key in enumerate(self.layout.jacobian)}
-        g = self.get(code, "g", 0)
-        zero = code.number(self.kind, 0.0)
+        g = cast(self._clock(code, "g"), self.shape.real)
+        zero = code.number(self.shape.kind, 0.0)
         for i in order:
             row = {}
             for j in (*elimination.lower[i], i, *elimination.upper[i]):
@@ -301,8 +325,8 @@ class ModelCode:
 def module(functions: Iterable[Code], *shapes: Shape) -> str:
     """One LLVM module of these functions."""
     declared = []
-    for shape in sorted(set(shapes), key=lambda s: s.lanes):
-        kind, suffix = shape.of("double"), "f64" if shape.lanes == 1 else f"v{shape.lanes}f64"
+    for width, real in sorted({(s.width, real) for s in shapes for real in (s.real, "double")}):
+        kind, suffix = Shape(width, real).kind, ("" if width == 1 else f"v{width}") + SUFFIXES[real]
         declared += [f"declare {kind} @llvm.{d.format(suffix, kind, kind, kind)}" for d in _DECLARED]
     return "\n".join([*declared, ATTRIBUTES, "", *(f.text() for f in functions)])
 

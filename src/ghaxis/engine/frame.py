@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ghaxis.engine.control import loop, only_if
-from ghaxis.engine.values import Code, Shape, Value, when, widen
+from ghaxis.engine.values import Cells, Code, Shape, Value, cast, when, widen
 
 # What Python hands over, in order: name and LLVM type. `rows` are arrays (n, lanes) of all states, n rounded up to a multiple of ROUND.
 FRAME = (
@@ -30,6 +30,7 @@ FRAME = (
     *((name, "ptr") for name in ("values", "sums")),  # (people, times, watched), (people, edges, watched); sums[k]: from edge k-1 to k
     *((name, "ptr") for name in ("final", "counts", "outcome")),  # (people, states), (people, 2), (people, 2): status and state
     ("stopped", "ptr"),  # (people,): when a failed one stopped
+    ("exact", "ptr"),  # a row in double: levels as they are summed up, where `y` is what rates see of them
 )
 CLOCK = (
     *("now", "then", "step", "wish", "stop", "alive", "fresh", "kept", "was_rejected", "kept_step", "kept_error", "tries", "error"),
@@ -56,14 +57,14 @@ class Desk:
         return self.shape.lanes
 
     @property
-    def kind(self) -> str:
-        """The type of one number in all lanes."""
-        return self.shape.of("double")
+    def cells(self) -> Cells:
+        """Arrays of what levels are."""
+        return Cells(self.code, self.shape)
 
     @property
-    def align(self) -> int:
-        """Bytes that such a value is aligned to."""
-        return 8 * self.lanes
+    def sums(self) -> str:
+        """The row in which levels are summed up."""
+        return "y" if self.shape == self.shape.exact else "exact"
 
     @property
     def rows(self) -> int:
@@ -82,7 +83,7 @@ class Desk:
 
     def clock(self, name: str) -> Value:
         """An entry of the clocks, in all lanes."""
-        return self.code.load(self.clock_at(name), self.kind, self.align)
+        return Cells(self.code, self.shape.exact).load(self.clock_at(name))
 
     def clock_at(self, name: str, lane: Value | int = 0) -> Value:
         """Its address, of one lane."""
@@ -91,10 +92,10 @@ class Desk:
     def keep(self, **values: Value | float) -> None:
         """Set entries of the clocks; a mask is kept as 1 and 0."""
         for name, value in values.items():
-            made = value if isinstance(value, Value) else self.code.number(self.kind, value)
+            made = value if isinstance(value, Value) else self.code.number(self.shape.exact.kind, value)
             if "i1" in made.type:
-                made = when(made, 1.0, self.code.number(self.kind, 0.0))
-            self.code.store(made, self.clock_at(name), self.align)
+                made = when(made, 1.0, self.code.number(self.shape.exact.kind, 0.0))
+            Cells(self.code, self.shape.exact).store(made, self.clock_at(name))
 
     def holds(self, name: str) -> Value:
         """An entry kept as 1 and 0, as a mask."""
@@ -104,10 +105,20 @@ class Desk:
         """The address of a lane's pointer."""
         return self.code.at(self.code.at(self.field("pointers"), POINTERS.index(name) * self.lanes, "i64"), lane, "i64")
 
+    def level(self, spot: Value) -> Value:
+        """One level of one lane, as it is summed up."""
+        return self.code.load(self.code.at(self.field(self.sums), spot), "double")
+
+    def set_level(self, value: Value, spot: Value) -> None:
+        """Put it there, and what rates see of it."""
+        if self.sums != "y":
+            self.code.store(value, self.code.at(self.field(self.sums), spot))
+        self.cells.write(value, self.field("y"), spot)
+
     @contextmanager
     def each(self, name: str) -> Iterator[Value]:
         """Every lane whose entry is 1."""
-        with loop(self.code, self.lanes) as lane, only_if(self.code.load(self.clock_at(name, lane), "double") > 0.5):
+        with loop(self.code, self.shape.width) as lane, only_if(self.code.load(self.clock_at(name, lane), "double") > 0.5):
             yield lane
 
 
@@ -118,40 +129,34 @@ def rounded(states: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """Arrays of all states, walked as flat memory: by lane vectors, or several states at a time where there is one lane."""
+    """Arrays of all states, walked as flat memory: by lane vectors, or several states at a time where there is one lane.
+
+    `real` is what they hold, where it is not what levels are.
+    """
 
     desk: Desk
+    real: str = ""
 
     @property
     def flat(self) -> Shape:
         """The shape of what is read at one place."""
-        return Shape(WIDE) if self.desk.lanes == 1 else self.desk.shape
-
-    @property
-    def kind(self) -> str:
-        """Its type."""
-        return self.flat.of("double")
-
-    @property
-    def align(self) -> int:
-        """Bytes it is aligned to."""
-        return 8 * self.flat.lanes
+        return replace(self.desk.shape, lanes=WIDE if self.desk.lanes == 1 else self.desk.lanes, real=self.real or self.desk.shape.real)
 
     def get(self, base: Value, place: Value, offset: int = 0) -> Value:
         """What stands at a place of an array (that starts `offset` numbers on)."""
-        code = self.desk.code
-        where = code.at(base, place)
-        return code.load(code.at(where, offset) if offset else where, self.kind, self.align)
+        cells = Cells(self.desk.code, self.flat)
+        where = cells.at(base, place)
+        return cells.load(where, offset) if offset else cells.load(where)
 
     def put(self, value: Value, base: Value, place: Value, offset: int = 0) -> None:
         """Write it there."""
-        code = self.desk.code
-        where = code.at(base, place)
-        code.store(value, code.at(where, offset) if offset else where, self.align)
+        cells = Cells(self.desk.code, self.flat)
+        where = cells.at(base, place)
+        cells.store(value, cells.at(where, offset) if offset else where)
 
     def spread(self, value: Value) -> Value:
         """A value per lane (or a single one) as it stands beside a place."""
-        return widen(value, self.kind)
+        return widen(cast(value, self.flat.real), self.flat.kind)
 
     @contextmanager
     def places(self, many: int = UNROLL) -> Iterator[list[Value]]:

@@ -175,37 +175,50 @@ class Shared:
         )
 
 
+def block_sizes(layout: Layout, method: Method, watched: int, room: int = 0, real: str = "double") -> dict[str, int]:
+    """The arrays of a block: how many numbers each has for one lane."""
+    height = rounded(len(layout.system.states))
+    sizes = dict.fromkeys(("y", "peak", "floor", "new", "inside"), height)
+    sizes |= {"stages": method.stages * height, "p": len(layout.system.parameters), "q": len(layout.hoisted)}
+    sizes |= {"ft": len(layout.explicit), "J": len(layout.jacobian), "lu": max(len(layout.elimination.slot), rounded(1))}
+    sizes |= {"clock": len(CLOCK), "pointers": len(POINTERS), "seen": watched, "parts": watched, "log": room * 5}
+    return sizes | {"exact": 0 if real == "double" else height}
+
+
+def fill_frame(numbers: Mapping[str, float], others: Mapping[str, int]) -> np.ndarray:
+    """The table that the compiled loop is called with: numbers, whole numbers and addresses by name (0 for what is not given)."""
+    out = np.zeros(len(FRAME), dtype=np.int64)
+    for k, (name, _) in enumerate(FRAME):
+        if name in numbers:
+            out[k : k + 1].view(np.float64)[0] = numbers[name]
+        else:
+            out[k] = others.get(name, 0)
+    return out
+
+
 @dataclass(eq=False)
 class Block:
-    """The memory of one block of lanes, and the table of addresses for it; `room` is how many attempts are noted."""
+    """The memory of one block of lanes, and the table of addresses for it.
+
+    `room` is how many attempts are noted; `real` what levels are (`double` or `float`).
+    """
 
     shared: Shared
     lanes: int
     room: int = 0
+    real: str = "double"
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     frame: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        layout, lanes, p = self.shared.packed.layout, self.lanes, self.shared.packed
-        height = rounded(len(layout.system.states))
-        sizes = dict.fromkeys(("y", "peak", "new", "inside"), height)
-        sizes |= {"stages": p.method.stages * height, "p": p.parameters.shape[1], "q": len(layout.hoisted)}
-        sizes |= {"ft": len(layout.explicit), "J": len(layout.jacobian), "lu": max(len(layout.elimination.slot), rounded(1))}
-        sizes |= {"seen": p.watched, "parts": p.watched, "clock": len(CLOCK), "log": self.room * 5}
-        for name, count in sizes.items():
-            self.arrays[name] = _aligned(count, lanes)
-        self.arrays["floor"] = _aligned(height, lanes)
+        p = self.shared.packed
+        doubles = ("clock", "pointers", "parts", "log", "exact")
+        for name, count in block_sizes(p.layout, p.method, p.watched, self.room, self.real).items():
+            self.arrays[name] = _aligned(count, self.lanes, "double" if name in doubles else self.real)
         self.arrays["floor"][:] = 1.0  # of the rows that stand for no state; the others are filled with a person
-        self.arrays["pointers"] = np.zeros((len(POINTERS), lanes), dtype=np.int64)
         self.arrays["clock"][CLOCK.index("step")] = 1.0
-        numbers, counts = self.shared.numbers(), self.shared.counts() | {"log_room": self.room}
-        arrays = self.shared.arrays | self.arrays
-        self.frame = np.zeros(len(FRAME), dtype=np.int64)
-        for k, (name, _) in enumerate(FRAME):
-            if name in numbers:
-                self.frame[k : k + 1].view(np.float64)[0] = numbers[name]
-            else:
-                self.frame[k] = counts[name] if name in counts else arrays[name].ctypes.data
+        addresses = {name: array.ctypes.data for name, array in (self.shared.arrays | self.arrays).items()}
+        self.frame = fill_frame(self.shared.numbers(), self.shared.counts() | {"log_room": self.room} | addresses)
 
     def attempts(self, person: int) -> Array:
         """The noted attempts of one of the people (k, 4): time, size, error norm, kept."""
@@ -214,8 +227,9 @@ class Block:
         return log[log[:, 4] == person, :4]
 
 
-def _aligned(count: int, width: int) -> np.ndarray:
+def _aligned(count: int, width: int, real: str) -> np.ndarray:
     """Zeros (count, width) that start on a cache line."""
-    room = np.zeros(count * width + _LINE // 8 + 8)
-    start = (-room.ctypes.data % _LINE) // 8
+    kind = np.dtype({"double": np.float64, "float": np.float32}[real])
+    room = np.zeros(count * width + _LINE // kind.itemsize + 8, kind)
+    start = (-room.ctypes.data % _LINE) // kind.itemsize
     return room[start : start + count * width].reshape(count, width)

@@ -15,7 +15,7 @@ from ghaxis.engine.frame import NOT_A_NUMBER, ROUND, TOO_MANY, TOO_SMALL, Desk, 
 from ghaxis.engine.functions import exp, log
 from ghaxis.engine.methods import Method
 from ghaxis.engine.plain import EMPTY, FAINT, GAUSS, LEAST, MOST, PATIENCE, SAFETY, SMALLEST, SNAP, TINY
-from ghaxis.engine.values import Code, Value, any_lane, fma, greatest, intrinsic, least, magnitude, when, widen
+from ghaxis.engine.values import Cells, Code, Value, any_lane, cast, fma, greatest, intrinsic, least, magnitude, when, widen
 
 
 def combine(weights: Sequence[float], ks: Sequence[Value | None], start: Value | None = None) -> Value | None:
@@ -36,10 +36,14 @@ def _more(sofar: Value | None, weight: float, k: Value) -> Value:
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """Writes the integration of one model by one method, for blocks of one shape."""
+    """Writes the integration of one model by one method, for blocks of one shape.
+
+    `watch` is the function that works out what is watched: of this module by name, or (None) by its address in the frame.
+    """
 
     model: ModelCode
     method: Method
+    watch: str | None = None
 
     def functions(self) -> list[Code]:
         """Everything but the model's own functions; the one to call from outside is `integrate(frame)`."""
@@ -85,20 +89,20 @@ class Loop:
     def _fill(self, desk: Desk, lane: Value, person: Value) -> None:
         """A person's levels and parameters into a lane; nothing of whoever had it before is left."""
         code, zero = desk.code, desk.code.number("double", 0.0)
-        y, peak, floor, new, stages = (desk.field(n) for n in ("y", "peak", "floor", "new", "stages"))
+        peak, floor, new, stages = (desk.field(n) for n in ("peak", "floor", "new", "stages"))
         row, absolute = code.at(desk.field("levels"), person * self._states), desk.field("absolute")
         with loop(code, self._states) as i:
             level, spot = code.load(code.at(row, i), "double"), i * desk.lanes + lane
-            code.store(level, code.at(y, spot))
-            code.store(level, code.at(new, spot))
-            code.store(magnitude(level), code.at(peak, spot))
-            code.store(fma(absolute, when(level.same(0.0), EMPTY, zero), TINY), code.at(floor, spot))
+            desk.set_level(level, spot)
+            desk.cells.write(level, new, spot)
+            desk.cells.write(magnitude(level), peak, spot)
+            desk.cells.write(fma(absolute, when(level.same(0.0), EMPTY, zero), TINY), floor, spot)
         with loop(code, self.method.stages * desk.rows, desk.lanes) as k:
-            code.store(zero, code.at(stages, k + lane))
+            desk.cells.write(zero, stages, k + lane)
         count = len(self.model.layout.system.parameters)
         row, p = code.at(desk.field("given"), person * count), desk.field("p")
         with loop(code, code.number("i64", count)) as i:
-            code.store(code.load(code.at(row, i), "double"), code.at(p, i * desk.lanes + lane))
+            desk.cells.write(code.load(code.at(row, i), "double"), p, i * desk.lanes + lane)
         with loop(code, desk.field("watched_count")) as m:
             code.store(zero, code.at(desk.field("parts"), m * desk.lanes + lane))
 
@@ -116,9 +120,9 @@ class Loop:
         """Leave a person's last levels and counts behind, and let the next one in."""
         code = desk.code
         person = code.load(desk.pointer_at("person", lane), "i64")
-        row, y = code.at(desk.field("final"), person * self._states), desk.field("y")
+        row = code.at(desk.field("final"), person * self._states)
         with loop(code, self._states) as i:
-            code.store(code.load(code.at(y, i * desk.lanes + lane), "double"), code.at(row, i))
+            code.store(desk.level(i * desk.lanes + lane), code.at(row, i))
         for k, name in enumerate(("accepted", "rejected")):
             code.store(code.load(desk.clock_at(name, lane), "double"), code.at(desk.field("counts"), person * 2 + k))
         code.call("begin", code.argument("frame"), lane)
@@ -136,10 +140,10 @@ class Loop:
         code.store(code.number("double", -1.0), worst)
         with loop(code, self._states) as i:
             spot = i * desk.lanes + lane
-            ks = [code.load(code.at(code.at(stages, spot), r * desk.rows), "double") for r in range(self.method.stages)]
+            ks = [desk.cells.read(desk.cells.at(stages, spot), r * desk.rows) for r in range(self.method.stages)]
             error = combine(self.method.e, ks)
             assert error
-            scale = fma(desk.field("relative"), code.load(code.at(peak, spot), "double"), code.load(code.at(floor, spot), "double"))
+            scale = fma(desk.field("relative"), desk.cells.read(peak, spot), desk.cells.read(floor, spot))
             share, sofar = magnitude(error) / scale, code.load(worst, "double")
             with only_if(sofar.same(sofar) & ~(share <= sofar)):
                 code.store(share, worst)
@@ -156,7 +160,7 @@ class Loop:
         lane = code.argument("lane")
         now = code.load(desk.clock_at("now", lane), "double")
         place, last = desk.pointer_at("act", lane), code.load(desk.pointer_at("act_end", lane), "i64")
-        times, wheres, amounts, y, p, peak = (desk.field(n) for n in ("act_time", "act_where", "act_value", "y", "p", "peak"))
+        times, wheres, amounts, p, peak = (desk.field(n) for n in ("act_time", "act_where", "act_value", "p", "peak"))
         code.store(desk.field("end"), desk.clock_at("stop", lane))
         with forever(code) as done:
             index = code.load(place, "i64")
@@ -166,12 +170,12 @@ class Loop:
             leave_unless(time <= now, done)
             where, value = code.load(code.at(wheres, index, "i64"), "i64"), code.load(code.at(amounts, index), "double")
             with only_if(where < 0):
-                code.store(value, code.at(p, (-1 - where) * desk.lanes + lane))
+                desk.cells.write(value, p, (-1 - where) * desk.lanes + lane)
             with only_if(where >= 0):
                 spot = where * desk.lanes + lane
-                level = code.load(code.at(y, spot), "double") + value
-                code.store(level, code.at(y, spot))
-                code.store(greatest(magnitude(level), code.load(code.at(peak, spot), "double")), code.at(peak, spot))
+                level = desk.level(spot) + value
+                desk.set_level(level, spot)
+                desk.cells.write(greatest(magnitude(level), desk.cells.read(peak, spot)), peak, spot)
             code.store(index + 1, place)
             code.store(desk.field("end"), desk.clock_at("stop", lane))
         return code
@@ -181,20 +185,20 @@ class Loop:
     def _look(self, desk: Desk, instant: Value) -> None:
         """Work out all watched symbols at `instant` of the running step, into `seen`, in every lane."""
         code, method = desk.code, self.method
-        x = (instant - desk.clock("now")) / desk.clock("step")
+        x = cast((instant - desk.clock("now")) / desk.clock("step"), desk.shape.real)
         rest = 1.0 - x
         y, new, stages, inside, needed = (desk.field(n) for n in ("y", "new", "stages", "inside", "needed"))
         with loop(code, desk.field("needed_count")) as k:
             place = code.load(code.at(needed, k, "i64"), "i64") * desk.lanes
-            ks = [code.load(code.at(code.at(stages, place), r * desk.rows), desk.kind, desk.align) for r in range(method.stages)]
+            ks = [desk.cells.load(desk.cells.at(stages, place), r * desk.rows) for r in range(method.stages)]
             first, second = (combine(row, ks) for row in method.dense)
             bend = fma(x, second, first) if second and first else first
             assert bend
-            end = fma(rest, bend, code.load(code.at(new, place), desk.kind, desk.align))
-            level = fma(x, end, rest * code.load(code.at(y, place), desk.kind, desk.align))
-            code.store(level, code.at(inside, place), desk.align)
+            end = fma(rest, bend, desk.cells.load(new, place))
+            level = fma(x, end, rest * desk.cells.load(y, place))
+            desk.cells.store(level, inside, place)
         desk.keep(instant=instant)
-        code.call(desk.field("watch"), desk.clock_at("instant"), inside, *(desk.field(n) for n in ("p", "q", "seen")))
+        code.call(self.watch or desk.field("watch"), desk.clock_at("instant"), inside, *(desk.field(n) for n in ("p", "q", "seen")))
 
     def _observe(self) -> Code:
         """observe(frame): outputs at asked times, and integrals, within the steps kept just now (from `now` to `then`)."""
@@ -210,7 +214,7 @@ class Loop:
             with desk.each("due") as lane:
                 target, k = self._target(desk, "values", "time", lane)
                 with loop(code, count) as m:
-                    code.store(code.load(code.at(seen, m * desk.lanes + lane), "double"), code.at(target, m))
+                    code.store(desk.cells.read(seen, m * desk.lanes + lane), code.at(target, m))
                 self._advance(desk, lane, k, "time")
         desk.keep(at=now)
         with forever(code) as done:
@@ -233,16 +237,16 @@ class Loop:
 
     def _add_part(self, desk: Desk, at: Value, to: Value, mask: Value) -> None:
         """Add the integral of all watched symbols from `at` to `to` where the mask holds."""
-        code = desk.code
+        code, exact = desk.code, Cells(desk.code, desk.shape.exact)
         with only_if(any_lane(mask)):
             span = when(mask, to - at, 0.0)
             for point in GAUSS:
                 self._look(desk, fma(span, float(point), at))
                 with loop(code, desk.field("watched_count")) as m:
                     place = code.at(desk.field("parts"), m * desk.lanes)
-                    found = code.load(code.at(desk.field("seen"), m * desk.lanes), desk.kind, desk.align)
-                    sofar = code.load(place, desk.kind, desk.align)
-                    code.store(when(mask, fma(found, span * 0.5, sofar), sofar), place, desk.align)
+                    found = cast(desk.cells.load(desk.field("seen"), m * desk.lanes), "double")
+                    sofar = exact.load(place)
+                    exact.store(when(mask, fma(found, span * 0.5, sofar), sofar), place)
 
     def _target(self, desk: Desk, out: str, what: str, lane: Value) -> tuple[Value, Value]:
         """Where this lane's next row of `values` or `sums` goes, and which row it is."""
@@ -269,16 +273,16 @@ class Loop:
         desk.keep(g=inverse * (1.0 / method.gamma))
         code.call("factor", desk.clock_at("g"), J, lu)
         for i in range(method.stages):
-            right = code.at(stages, i * desk.rows)
+            right = desk.cells.at(stages, i * desk.rows)
             if i:
                 self._prepare(walk, i, y, inside, stages, inverse)
                 desk.keep(stage_time=fma(h, method.alpha[i], now))
                 code.call("rates", stage_time, inside, p, q, right)
             if method.gammas[i]:
                 for e, state in enumerate(self.model.layout.explicit):
-                    place = code.at(right, state * desk.lanes)
-                    slope = self.model.get(code, ft, e) * (h * method.gammas[i])
-                    code.store(code.load(place, desk.kind, desk.align) + slope, place, desk.align)
+                    place = desk.cells.at(right, state * desk.lanes)
+                    slope = self.model.get(code, ft, e) * cast(h * method.gammas[i], desk.shape.real)
+                    desk.cells.store(desk.cells.load(place) + slope, place)
             code.call("solve", lu, right)
         self._judge_error(walk, stages, y, inside)
 
@@ -301,11 +305,11 @@ class Loop:
         desk, code, method = walk.desk, walk.desk.code, self.method
         new, peak, floor = (desk.field(n) for n in ("new", "peak", "floor"))
         relative, absolute = (walk.spread(desk.field(name)) for name in ("relative", "absolute"))
-        last, one = method.stages - 1, desk.lanes == 1
+        last, one, wide = method.stages - 1, desk.lanes == 1, Cells(code, walk.flat)
         continued = method.m[:last] == method.a[last] and method.m[last] == 1.0  # then new = inside + the last stage
-        sums = [code.at(desk.field("lu"), i * desk.lanes) for i in range(ROUND)]  # the factors are not needed any more
+        sums = [desk.cells.at(desk.field("lu"), i * desk.lanes) for i in range(ROUND)]  # the factors are not needed any more
         for place in sums[: 1 if one else ROUND]:
-            code.store(code.number(walk.kind, 0.0), place, walk.align)
+            wide.store(code.number(walk.flat.kind, 0.0), place)
         used = [bool(e) or (bool(m) and not continued) or r == last for r, (m, e) in enumerate(zip(method.m, method.e, strict=True))]
         with walk.places(ROUND) as places:
             for at, total in zip(places, sums, strict=False):
@@ -319,25 +323,25 @@ class Loop:
                 larger = greatest(size, walk.get(peak, at))
                 scale = fma(relative, greatest(size, magnitude(old)), fma(absolute, larger, walk.get(floor, at)))
                 ratio = error / scale
-                code.store(fma(ratio, ratio, code.load(total, walk.kind, walk.align)), total, walk.align)
-        a = [code.load(s, desk.kind, desk.align) for s in sums]
+                wide.store(fma(ratio, ratio, wide.load(total)), total)
+        a = [cast(desk.cells.load(s), "double") for s in sums]
         desk.keep(error=(((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]))) * (1.0 / self._states))
 
     def _first_step(self, desk: Desk) -> None:
         """The first wish of fresh lanes, from the rates (in the place of the first stage)."""
-        code = desk.code
-        relative, absolute = (widen(desk.field(name), desk.kind) for name in ("relative", "absolute"))
+        code, exact = desk.code, Cells(desk.code, desk.shape.exact)
+        relative, absolute = (widen(desk.field(name), exact.shape.kind) for name in ("relative", "absolute"))
         arrays = [desk.field(n) for n in ("y", "stages", "peak", "floor")]
         sums = [code.at(desk.field("lu"), i * desk.lanes) for i in range(2)]
         for place in sums:
-            code.store(code.number(desk.kind, 0.0), place, desk.align)
+            exact.store(code.number(exact.shape.kind, 0.0), place)
         with loop(code, self._states * desk.lanes, desk.lanes) as k:
-            level, rate, peak, floor = (code.load(code.at(base, k), desk.kind, desk.align) for base in arrays)
+            level, rate, peak, floor = (cast(desk.cells.load(base, k), "double") for base in arrays)
             scale = relative / fma(relative, peak, fma(absolute, peak, floor))
             for value, place in zip((level, rate), sums, strict=True):
                 part = value * scale
-                code.store(fma(part, part, code.load(place, desk.kind, desk.align)), place, desk.align)
-        size, speed = (intrinsic("sqrt", code.load(place, desk.kind, desk.align) * (1.0 / self._states)) for place in sums)
+                exact.store(fma(part, part, exact.load(place)), place)
+        size, speed = (intrinsic("sqrt", exact.load(place) * (1.0 / self._states)) for place in sums)
         usual = (size > 1e-5) & (speed > 1e-5)
         wish = when(usual, size * 0.01 / speed, 1e-6)
         desk.keep(wish=when(desk.holds("fresh"), wish, desk.clock("wish")), fresh=0.0)
@@ -348,7 +352,7 @@ class Loop:
         """integrate(frame): people from start to end, one to a lane, until nobody is left."""
         code, desk = self._open("integrate", external=True)
         frame = code.argument("frame")
-        with loop(code, desk.lanes) as lane:
+        with loop(code, desk.shape.width) as lane:
             code.call("begin", frame, lane)
         code.call("start", frame)
         code.call("hoist", desk.field("p"), desk.field("q"))
@@ -368,7 +372,7 @@ class Loop:
     def _choose(self, desk: Desk, alive: Value) -> None:
         """The size of the next step: as wished, or onto the stop, or half way to it."""
         gap = desk.clock("stop") - desk.clock("now")
-        wish = least(desk.clock("wish"), widen(desk.field("largest"), desk.kind))
+        wish = least(desk.clock("wish"), widen(desk.field("largest"), desk.shape.exact.kind))
         h = when(wish >= gap * SNAP, gap, least(wish, gap * 0.5))
         desk.keep(step=when(alive, h, 1.0), wish=wish)
 
@@ -405,13 +409,13 @@ class Loop:
         code, room = desk.code, desk.field("log_room")
         with only_if(room > 0):
             place = desk.field("log")
-            with loop(code, desk.lanes) as lane:
+            with loop(code, desk.shape.width) as lane:
                 person = code.emit("double", f"sitofp i64 {code.load(desk.pointer_at('person', lane), 'i64').name} to double")
                 alive = code.load(desk.clock_at("alive", lane), "double") > 0.5
                 code.store(when(alive, person, -1.0), code.at(code.at(place, 4 * desk.lanes), lane))
             noted = (desk.clock("now"), desk.clock("step"), intrinsic("sqrt", square), when(kept, 1.0, 0.0))
             for k, value in enumerate(noted):
-                code.store(value, code.at(place, k * desk.lanes), desk.align)
+                Cells(code, desk.shape.exact).store(value, place, k * desk.lanes)
             desk.set_field("log", code.at(place, (len(noted) + 1) * desk.lanes))
             desk.set_field("log_room", room - 1)
 
@@ -443,11 +447,21 @@ class Loop:
             code.call("hoist", desk.field("p"), desk.field("q"))
 
     def _move(self, walk: Walk) -> None:
-        """y = new and peak = max(peak, |new|) where the step was kept."""
-        y, new, peak = (walk.desk.field(n) for n in ("y", "new", "peak"))
-        kept = walk.spread(walk.desk.clock("kept")) > 0.5
+        """y = new and peak = max(peak, |new|) where the step was kept; where levels are floats, gains are summed up in double."""
+        desk, method, exact = walk.desk, self.method, Walk(walk.desk, "double")
+        y, new, peak, stages, sums = (desk.field(n) for n in ("y", "new", "peak", "stages", desk.sums))
+        kept = walk.spread(desk.clock("kept")) > 0.5
         with walk.places() as places:
             for at in places:
-                level, old, largest = walk.get(new, at), walk.get(y, at), walk.get(peak, at)
-                walk.put(when(kept, level, old), y, at)
-                walk.put(when(kept, greatest(magnitude(level), largest), largest), peak, at)
+                if desk.sums == "y":
+                    level, old, largest = walk.get(new, at), walk.get(y, at), walk.get(peak, at)
+                    walk.put(when(kept, level, old), y, at)
+                    walk.put(when(kept, greatest(magnitude(level), largest), largest), peak, at)
+                else:
+                    gain = combine(method.m, [walk.get(stages, at, r * desk.rows) for r in range(method.stages)])
+                    assert gain
+                    total = exact.get(sums, at) + cast(when(kept, gain, 0.0), "double")
+                    level = cast(total, walk.flat.real)
+                    exact.put(total, sums, at)
+                    walk.put(level, y, at)
+                    walk.put(greatest(magnitude(level), walk.get(peak, at)), peak, at)

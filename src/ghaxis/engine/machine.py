@@ -113,6 +113,16 @@ def compile_text(text: str) -> bytes:
     return bytes(machine.emit_object(module))
 
 
+def translate(text: str, triple: str, cpu: str = "", features: str = "", as_text: bool = False) -> bytes:
+    """LLVM IR as an object file, or as assembly text, of another machine."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    machine = llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, features=features, opt=3)
+    module = llvm.parse_assembly(text)
+    module.triple, module.data_layout = triple, str(machine.target_data)
+    return str(machine.emit_assembly(module)).encode() if as_text else bytes(machine.emit_object(module))
+
+
 def _read(where: Path) -> bytes | None:
     try:
         data = where.read_bytes()

@@ -6,23 +6,52 @@ fused explicitly (or not at all, for machines without them), so that one lane an
 
 from __future__ import annotations
 
+import ctypes
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 Number = float | int
+SUFFIXES = {"double": "f64", "float": "f32"}  # of LLVM's own functions
+_BYTES = {"double": 8, "float": 4}
+_LINE = 64  # bytes: no array is aligned to more
 _COMPARE = {"<": ("olt", "slt"), "<=": ("ole", "sle"), ">": ("ogt", "sgt"), ">=": ("oge", "sge"), "==": ("oeq", "eq")}
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How many lanes a value has, and the LLVM types that follow."""
+    """How many lanes a block has, what levels and rates are (`double` or `float`), and the LLVM types that follow.
+
+    `threads`: each lane has a thread of its own, and values are of one.
+    """
 
     lanes: int
+    real: str = "double"
+    threads: bool = False
+
+    @property
+    def width(self) -> int:
+        """How many lanes a value holds."""
+        return 1 if self.threads else self.lanes
+
+    @property
+    def kind(self) -> str:
+        """The type of one level in all lanes."""
+        return self.of(self.real)
+
+    @property
+    def align(self) -> int:
+        """Bytes that it is aligned to in memory."""
+        return min(_BYTES[self.real] * self.width, _LINE)
+
+    @property
+    def exact(self) -> Shape:
+        """The same lanes in double, for clocks and sums."""
+        return replace(self, real="double")
 
     def of(self, scalar: str) -> str:
         """The LLVM type of so many scalars."""
-        return scalar if self.lanes == 1 else f"<{self.lanes} x {scalar}>"
+        return scalar if self.width == 1 else f"<{self.width} x {scalar}>"
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +142,10 @@ class Code:
 
     def number(self, kind: str, value: Number) -> Value:
         """A constant of that type, the same in every lane."""
-        scalar = kind[kind.index("x ") + 2 : -1] if kind.startswith("<") else kind
-        text = "0x" + struct.pack(">d", float(value)).hex().upper() if scalar == "double" else str(int(value))
+        scalar = scalar_of(kind)
+        if scalar == "float":
+            value = ctypes.c_float(value).value
+        text = "0x" + struct.pack(">d", float(value)).hex().upper() if scalar in SUFFIXES else str(int(value))
         if scalar == "i1":
             text = "true" if value else "false"
         return Value(self, kind, f"splat ({scalar} {text})" if kind.startswith("<") else text)
@@ -122,14 +153,13 @@ class Code:
     def binary(self, op: str, a: Value, b: Value | Number) -> Value:
         """An arithmetic or logical operation, the floating one where the type is."""
         b = b if isinstance(b, Value) else self.number(a.type, b)
-        op = "f" + op if "double" in a.type else op
+        op = "f" + op if scalar_of(a.type) in SUFFIXES else op
         return self.emit(a.type, f"{op} {a.type} {a.name}, {b.name}")
 
     def compare(self, sign: str, a: Value, b: Value | Number) -> Value:
         """Lane by lane; nothing holds of what is not a number."""
         b = b if isinstance(b, Value) else self.number(a.type, b)
-        real = "double" in a.type
-        kind = a.type.replace("double", "i1").replace("i64", "i1")
+        real, kind = scalar_of(a.type) in SUFFIXES, alike(a.type, "i1")
         return self.emit(kind, f"{'fcmp' if real else 'icmp'} {_COMPARE[sign][0 if real else 1]} {a.type} {a.name}, {b.name}")
 
     def at(self, base: Value, index: Value | int, kind: str = "double") -> Value:
@@ -156,10 +186,58 @@ class Code:
         return "\n".join([start, "entry:", *self.lines, "  ret void", "}", ""])
 
 
+def scalar_of(kind: str) -> str:
+    """The type of one lane."""
+    return kind[kind.index("x ") + 2 : -1] if kind.startswith("<") else kind
+
+
+def alike(kind: str, scalar: str) -> str:
+    """As many lanes of another scalar."""
+    return f"{kind[: kind.index('x ') + 2]}{scalar}>" if kind.startswith("<") else scalar
+
+
+def cast(a: Value, scalar: str) -> Value:
+    """The same numbers as double or float; a mask stays one."""
+    kind, own = alike(a.type, scalar), scalar_of(a.type)
+    return a if own in (scalar, "i1") else a.code.emit(kind, f"{'fpext' if own == 'float' else 'fptrunc'} {a.type} {a.name} to {kind}")
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Arrays of what a shape's levels are, element by element: all lanes of it, or one lane's number as a double."""
+
+    code: Code
+    shape: Shape
+
+    def at(self, base: Value, place: Value | int) -> Value:
+        """The address of a number."""
+        return self.code.at(base, place, self.shape.real)
+
+    def load(self, base: Value, place: Value | int | None = None) -> Value:
+        """All lanes of what stands there."""
+        return self.code.load(base if place is None else self.at(base, place), self.shape.kind, self.shape.align)
+
+    def store(self, value: Value, base: Value, place: Value | int | None = None) -> None:
+        """Write all lanes there."""
+        self.code.store(value, base if place is None else self.at(base, place), self.shape.align)
+
+    def read(self, base: Value, spot: Value | int) -> Value:
+        """One lane's number."""
+        return cast(self.code.load(self.at(base, spot), self.shape.real, self._bytes), "double")
+
+    def write(self, value: Value, base: Value, spot: Value) -> None:
+        """Write one lane's number."""
+        self.code.store(cast(value, self.shape.real), self.at(base, spot), self._bytes)
+
+    @property
+    def _bytes(self) -> int:
+        return _BYTES[self.shape.real]
+
+
 def when(condition: Value, then: Value | Number, otherwise: Value | Number) -> Value:
     """Lane by lane: `then` where the condition holds."""
     typed = [v for v in (then, otherwise) if isinstance(v, Value)]
-    kind = typed[0].type if typed else condition.type.replace("i1", "double")
+    kind = typed[0].type if typed else alike(condition.type, "double")
     code = condition.code
     a, b = (v if isinstance(v, Value) else code.number(kind, v) for v in (then, otherwise))
     return code.emit(kind, f"select {condition.type} {condition.name}, {kind} {a.name}, {kind} {b.name}")
@@ -178,7 +256,7 @@ def greatest(a: Value, b: Value | Number) -> Value:
 def intrinsic(name: str, *args: Value) -> Value:
     """One of LLVM's own functions: fma, fabs, floor, sqrt."""
     kind = args[0].type
-    suffix = "f64" if kind == "double" else f"v{kind[1 : kind.index(' ')]}f64"
+    suffix = (f"v{kind[1 : kind.index(' ')]}" if kind.startswith("<") else "") + SUFFIXES[scalar_of(kind)]
     return args[0].code.emit(kind, f"call {kind} @llvm.{name}.{suffix}({', '.join(f'{kind} {a.name}' for a in args)})")
 
 

@@ -25,7 +25,7 @@ _FRAME_UNITS = {"age": "year", "BMI": "kg/m**2", "weight": "kg", "height": "m"}
 _SETTABLE = ("cause", "descriptor", "slow", "balances")
 ADULT = 18.0  # growth is not modelled: body composition and growth plates of children are outside the model
 OLDEST = 120.0
-_WIDEST = 2.5  # standard deviations: draws beyond are no plausible persons
+WIDEST = 2.5  # standard deviations: draws beyond are no plausible persons
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class Resolved:
     """What a model is told about a person, in the model's units.
 
     `parameters` are descriptors that are no states (age, female, height) and causes; `targets` the slow states that descriptors fix, each
-    balanced by `balances[state]`; `descriptors` all of them as they were said. With a dated onset this is the self before it: `switches`
+    balanced by `balances[state]`; `following` those that follow from a given cause instead; `descriptors` all of them as they were said.
+    With a dated onset this is the self before it: `switches`
     are the later causes as paths, `onsets` the whole of what changes. `origin` says what set each name, `usual` the healthy self's value of
     every cause that a condition touches.
     """
@@ -67,6 +68,7 @@ class Resolved:
     balances: Mapping[str, str]
     weight: float
     height: float = math.nan
+    following: tuple[str, ...] = ()
     descriptors: Mapping[str, float] = field(default_factory=dict)
     switches: tuple[Switch, ...] = ()
     onsets: tuple[Onset, ...] = ()
@@ -248,7 +250,7 @@ class Person:
         for name, factor in drawn.items():
             usual_value = _usual(model, name)
             parameters[name] = _within(name, usual_value, parameters.get(name, usual_value * factor))
-        targets, balances, more = _targets(model, made, given, parameters)
+        targets, balances, following, more = _targets(model, made, given, parameters)
         absent = [n for n, row in made.origin.items() if n not in model.definitions and set(row) - {HEALTHY, "given"}]
         notes = (*notes, *(f"{n} ({', '.join(made.origin[n])}) is no part of this model" for n in sorted(absent)))
         touched = {*made.origin, *balances.values()}
@@ -263,6 +265,7 @@ class Person:
             balances=balances,
             weight=made.weight,
             height=made.values.get("height", math.nan),
+            following=following,
             descriptors=made.values,
             origin=origin,
             sources=made.sources,
@@ -286,7 +289,7 @@ def bounded(generator: np.random.Generator) -> float:
     """A standard normal draw within plausible limits."""
     while True:
         z = float(generator.normal())
-        if abs(z) <= _WIDEST:
+        if abs(z) <= WIDEST:
             return z
 
 
@@ -325,10 +328,11 @@ def _state_behind(model: Wired, name: str) -> str | None:
 
 def _targets(
     model: Wired, made: Made, given: Mapping[str, float], parameters: Mapping[str, float]
-) -> tuple[dict[str, float], dict[str, str], tuple[str, ...]]:
-    """The slow states that the descriptors fix, what balances them, and what there is to note."""
+) -> tuple[dict[str, float], dict[str, str], tuple[str, ...], tuple[str, ...]]:
+    """The slow states that the descriptors fix, what balances them, those that follow from a given cause, and what there is to note."""
     targets: dict[str, float] = {}
     balances: dict[str, str] = {}
+    following: list[str] = []
     notes: list[str] = []
     for name, value in made.values.items():
         state = _state_behind(model, name)
@@ -339,13 +343,14 @@ def _targets(
             if "given" in made.origin[name]:
                 raise DomainError(f"{name} and {cause}, which balances it, are both given: one of them follows from the other")
             notes.append(f"{name} is left to follow from the given {cause}")
+            following.append(state)
         elif value == 0 and evaluate(model.definitions[state].expression, {}) == 0:
             continue  # where it begins anyway, and nothing can balance it there
         else:
             targets[state] = value if state == name else _inverted(model, name, state, value, parameters)
             if cause is not None:
                 balances[state] = cause
-    return targets, balances, tuple(notes)
+    return targets, balances, tuple(following), tuple(notes)
 
 
 def _inverted(model: Wired, rule: str, state: str, value: float, parameters: Mapping[str, float]) -> float:
