@@ -73,7 +73,7 @@ def make(model: Model, name: str, person: Person, plan: str, noise: int = 0) -> 
     day = model.library.days["ordinary"]
     base = model.with_therapies([])
     at_rest = settle(base, person.resolve(base), day)
-    course = Course(person.name, at_rest.person, Protocol.parse(plan), day, noise, FIRST - 24.0, at_rest.start(noise))
+    course = Course(person.name, at_rest.person, Protocol.parse(plan), day, noise, FIRST - 24.0, at_rest.levels)
     return Case(name, model, course)
 
 

@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path as FilePath
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas
-import xarray
 
 from ghaxis import units
 from ghaxis.baseline import Settled, settle_many
@@ -23,6 +22,10 @@ from ghaxis.model import Model
 from ghaxis.people import Person, Resolved
 from ghaxis.reading.records import DayRecord
 from ghaxis.treatment import Path, Protocol
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
 
 _BLOCK = 64  # lanes between two reports of progress
 
@@ -87,12 +90,16 @@ class Result:
 
     def to_pandas(self) -> pandas.DataFrame:
         """Columns are quantities, the index is time in hours; units stand in `attrs["units"]`."""
+        import pandas
+
         frame = pandas.DataFrame(self.values, columns=list(self.names), index=pandas.Index(self.times, name="time_h"))
         frame.attrs = {"units": dict(zip(self.names, self.units, strict=True)), **{k: str(v) for k, v in self.provenance.items()}}
         return frame
 
     def to_xarray(self) -> xarray.Dataset:
         """One variable for each quantity over `time` (hours), each with its unit and meaning; provenance as attributes."""
+        import xarray
+
         meanings = {n: d.meaning for n, d in self.model.definitions.items()}
         variables = {n: ("time", self.values[:, k], {"units": self.units[k], "long_name": meanings[n]}) for k, n in enumerate(self.names)}
         return xarray.Dataset(

@@ -38,7 +38,7 @@ _COMMON = (
 
 @cache
 def _registry() -> pint.UnitRegistry:
-    registry: pint.UnitRegistry = pint.UnitRegistry(on_redefinition="ignore")
+    registry: pint.UnitRegistry = pint.UnitRegistry(on_redefinition="ignore", cache_folder=":auto:")
     registry.define("percent = 0.01 = %")
     registry.define("international_unit = [international_unit] = IU = U")
     return registry

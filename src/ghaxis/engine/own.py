@@ -76,7 +76,7 @@ class OwnEngine:
 
     def compile(self, sbml: str, watched: Sequence[str]) -> OwnModel:
         """Read the model. Raises LibraryError for what is outside the subset, InputError for a watched name the model lacks."""
-        system = _layout(sbml, ()).system
+        system = _system(sbml)
         for name in watched:
             if name not in system.symbols:
                 raise InputError(f"the model has no '{name}'; nearest: {nearest(name, system.symbols)}")
@@ -84,6 +84,11 @@ class OwnEngine:
 
 
 Fixed = tuple[tuple[str, float], ...]  # exponents written into the code as numbers
+
+
+@functools.lru_cache(maxsize=16)
+def _system(sbml: str) -> System:
+    return read_system(sbml, {})
 
 
 @functools.lru_cache(maxsize=16)
