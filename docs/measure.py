@@ -8,19 +8,22 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from ghaxis import units
 from ghaxis.baseline import settle
+from ghaxis.controls import controls
 from ghaxis.measure import measure, needed, watched
 from ghaxis.model import Model
 from ghaxis.people import Person
-from ghaxis.report import figures
+from ghaxis.reading.misfits import cause_of, misfits_of
+from ghaxis.report import figures, tables
 from ghaxis.simulation import Request, simulate_many
 from ghaxis.treatment import Protocol
-from ghaxis.validation import validate
+from ghaxis.validation import Scoreboard, validate
 
 HERE = Path(__file__).parent
 TAPES = range(6)
@@ -258,10 +261,26 @@ def unit_text(model: Model, name: str) -> str:
 
 
 def scoreboard(model: Model, engine: str) -> str:
-    """Every finding of every study, typical person on three tapes: prediction beside observation. `make validate` prints it again."""
-    board = validate(model, engine=engine)
+    """Every finding of every study, typical person on three tapes: prediction beside observation. `make validate` prints it again,
+    `ghaxis validate --html board.html` draws it."""
+    board = whole(model, engine)
+    figures.save(figures.overview(board), HERE / "results" / "scoreboard.png")
     found = board.json()
-    keys = ("n", "studies", "within_1_25", "within_1_5", "within_2", "directions", "bias", "aafe", "nothing", "shelf", "skill")
+    keys = (
+        "n",
+        "studies",
+        "within_1_25",
+        "within_1_5",
+        "within_2",
+        "directions",
+        "bias",
+        "aafe",
+        "error",
+        "noise",
+        "shelf",
+        "nothing",
+        "skill",
+    )
     summary = [(use, *(number(scores.get(key)) for key in keys)) for use, scores in found["summary"].items() if scores.get("n")]
     verdict = {True: "yes", False: "NO", None: ""}
     rows = [
@@ -272,10 +291,48 @@ def scoreboard(model: Model, engine: str) -> str:
         for r in board.rows()
     ]
     heads = ("finding", "kind", "measure", "observed", "predicted", "unit", "error", "direction right", "right")
-    parts = [table(("use", *keys), summary), table(heads, rows)]
+    topics = [
+        (topic, use, *(number(by[use].get(key)) for key in ("n", "studies", "within_1_5", "error", "noise", "shelf", "nothing", "skill")))
+        for topic, by in board.topics().items()
+        for use in ("calibration", "validation")
+        if by[use]["n"]
+    ]
+    by_topic = table(("topic", "use", "n", "studies", "within_1_5", "error", "noise", "shelf", "nothing", "skill"), topics)
+    parts = [table(("use", *keys), summary), "![overview](results/scoreboard.png)", by_topic, table(heads, rows)]
     if found["skipped"]:
         parts.append("Not run:\n\n" + table(("finding", "reason"), [(s["id"] or s["study"], s["reason"]) for s in found["skipped"]]))
     return "\n\n".join(parts)
+
+
+def misfits(model: Model, engine: str) -> str:
+    """The findings named in `library/misfits.toml` that the model still misses, with the biology that is suspected."""
+    known = misfits_of(model.library)
+    rows = [
+        (known.get(r["id"], known.get(r["study"])).title, r["id"], tables.shown(r, "observed"), tables.shown(r, "predicted"),
+         number(r["error"]), cause_of(r["study"], r["id"], known))
+        for r in whole(model, engine).rows()
+        if not r["passed"] and cause_of(r["study"], r["id"], known)
+    ]  # fmt: skip
+    return table(("what", "finding", "observed", "predicted", "error", "suspected cause"), sorted(rows))
+
+
+def can_tell(model: Model, engine: str) -> str:
+    """The same findings scored for models known to be wrong: every drug at a dose of zero; no contrast at all; every response doubled."""
+    keys = ("n", "error", "within_1_25", "within_1_5", "within_2", "directions", "skill")
+    rows = []
+    for name, board in controls(model, whole(model, engine), engine).items():
+        summary = board.summary()
+        claims = f"{summary['claim']['passed']} of {summary['claim']['n']}"
+        rows += [
+            (name, use, *(number(summary[use][key]) for key in keys), claims) for use in ("calibration", "validation") if summary[use]["n"]
+        ]
+    return table(("model", "use", *keys, "claims met"), rows)
+
+
+@cache
+def whole(model: Model, engine: str) -> Scoreboard:
+    """The scoreboard of the whole library."""
+    return validate(model, engine=engine)
 
 
 def number(value: float | int | None) -> str:
@@ -285,6 +342,8 @@ def number(value: float | int | None) -> str:
 
 SECTIONS: dict[str, tuple[str, Callable[[Model, str], str]]] = {
     "scoreboard": ("Scoreboard", scoreboard),
+    "misfits": ("What does not fit, and why", misfits),
+    "can_tell": ("The scoreboard can tell", can_tell),
     "settled": ("Settled states", settled_states),
     "untreated": ("26 weeks without treatment", untreated),
     "day": ("Healthy adults, 24 hours", healthy_day),

@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from typer.exceptions import TyperException
 
-from ghaxis import reading, units
+from ghaxis import lookup, reading, units
+from ghaxis.acceptance import Accepted
 from ghaxis.errors import GhaxisError, InputError, LibraryError, Mistake, nearest
 from ghaxis.keeping import Kept
 from ghaxis.model import Model
@@ -27,6 +28,7 @@ from ghaxis.reading.records import Library
 from ghaxis.report import tables
 from ghaxis.simulation import Request, Result, simulate_many
 from ghaxis.treatment import Protocol
+from ghaxis.validation import Scoreboard
 from ghaxis.validation import validate as score
 
 _ABOUT = (
@@ -44,7 +46,7 @@ Engine = Annotated[str, typer.Option(help="own, screening, referee or auto")]
 Plot = Annotated[Path | None, typer.Option(help="write a figure (.png, .pdf, .svg)")]
 
 _USES = ("calibration", "validation", "claim", "extra")
-_FIGURES, _SAVED = (".png", ".pdf", ".svg"), (".parquet", ".nc", ".csv")
+_FIGURES, _SAVED, _PAGES = (".png", ".pdf", ".svg"), (".parquet", ".nc", ".csv"), (".html",)
 _KINDS = ("therapies", "conditions", "interventions", "days", "measures", "studies", "parts", "quantities")
 
 
@@ -187,7 +189,14 @@ def trial(
     as_json: Json = False,
 ) -> None:
     """Run a published trial as a virtual trial: prediction beside observation."""
-    _score([study], None, people, seed, engine, plot, as_json, f"{study}: {people} virtual persons in each group")
+    _writable(plot, _FIGURES, "--plot")
+    model = Model.load()
+    board = _scored(model, [study], None, people, seed, engine, as_json)
+    if plot:
+        from ghaxis.report import figures
+
+        figures.save(figures.study(board.rows(), f"{study}: {people} virtual persons in each group"), plot)
+    _print_board(board, as_json, f"{study}: {people} virtual persons in each group", plot)
 
 
 @app.command()
@@ -199,26 +208,55 @@ def validate(
     people: Annotated[int, typer.Option(help="virtual persons in each group (1: the typical person)")] = 1,
     seed: int = 0,
     engine: Engine = "auto",
-    plot: Plot = None,
+    plot: Annotated[Path | None, typer.Option(help="write a figure (.png, .pdf, .svg): of the studies named, else an overview")] = None,
+    html: Annotated[Path | None, typer.Option(help="write one self-contained page (.html)")] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="keep this as the accepted scoreboard (library/scoreboard.json)")] = False,
+    because: Annotated[str, typer.Option(help="with --accept: why it may be worse; the same words stand in CHANGELOG.md")] = "",
     as_json: Json = False,
 ) -> None:
-    """Score the model: every finding, prediction beside observation."""
-    _score(names or [], use, people, seed, engine, plot, as_json, "")
+    """Score the model: every finding, prediction beside observation; of the whole library, what has changed since it was accepted."""
+    whole = not names and use is None and people == 1 and seed == 0
+    if accept and not whole:
+        raise InputError(
+            "--accept keeps the score of the whole library for the typical person: no names, --use, --people or --seed beside it"
+        )
+    if because and not accept:
+        raise InputError("--because goes with --accept")
+    _writable(plot, _FIGURES, "--plot")
+    _writable(html, _PAGES, "--html")
+    model = Model.load()
+    board = _scored(model, names or [], use, people, seed, engine, as_json)
+    accepted = Accepted.of(model.library)
+    changes = accepted.difference(board, model) if whole and accepted.values else None
+    if plot:
+        from ghaxis.report import figures
+
+        figures.save(figures.study(board.rows(), "Predicted and observed") if names else figures.overview(board), plot)
+    if html:
+        from ghaxis.report import page
+
+        page.write(board, model.library, html, model.hash[:12], tables.changes(changes) if changes else ())
+    _print_board(board, as_json, "", plot, html)
+    if changes is not None and not as_json:
+        for line in tables.changes(changes) or ["nothing has changed since the accepted scoreboard"]:
+            _out.print(line, highlight=False, markup=False, soft_wrap=True)
+    if accept:
+        accepted.accept(board, model, because)
+        if not as_json:
+            _out.print(f"accepted: {accepted.path}", highlight=False, soft_wrap=True)
 
 
-def _score(names: list[str], use: str | None, people: int, seed: int, engine: str, plot: Path | None, as_json: bool, title: str) -> None:
+def _scored(model: Model, names: list[str], use: str | None, people: int, seed: int, engine: str, quiet: bool) -> Scoreboard:
     if use is not None and use not in _USES:
         hint = nearest(use, _USES)
         raise InputError(f"--use {use}: it is one of {', '.join(_USES)}" + (f"; did you mean '{hint}'?" if hint else ""))
     if people < 1:
         raise InputError(f"--people {people}: at least one person")
-    _writable(plot, _FIGURES, "--plot")
-    with Kept() as keep, _progress("settling and simulating", as_json) as progress:
-        board = score(Model.load(), names, use=use, people=people, seed=seed, engine=engine, progress=progress, keep=keep)
-    if plot:
-        from ghaxis.report import figures
+    with Kept() as keep, _progress("settling and simulating", quiet) as progress:
+        return score(model, names, use=use, people=people, seed=seed, engine=engine, progress=progress, keep=keep)
 
-        figures.save(figures.study(board.rows(), title or "Predicted and observed"), plot)
+
+def _print_board(board: Scoreboard, as_json: bool, title: str, *wrote: Path | None) -> None:
     if as_json:
         _print_json(board.json())
         return
@@ -226,8 +264,34 @@ def _score(names: list[str], use: str | None, people: int, seed: int, engine: st
     if board.skipped:
         _out.print(tables.skipped(board.json()["skipped"]))
     _out.print(tables.summary(board.summary()))
-    if plot:
-        _out.print(f"wrote {plot}")
+    for path in filter(None, wrote):
+        _out.print(f"wrote {path}")
+
+
+@app.command()
+def evidence(
+    measure: Annotated[str, typer.Argument(help="a measure, or a quantity with all its measures (see `ghaxis list measures`)")],
+    condition: Annotated[str | None, typer.Option(help='in people with this condition; "healthy" for none')] = None,
+    intervention: Annotated[str | None, typer.Option(help="after this therapy or intervention")] = None,
+    predict: Annotated[bool, typer.Option("--predict", help="put the model's prediction beside it")] = False,
+    engine: Engine = "auto",
+    as_json: Json = False,
+) -> None:
+    """List what is known of a measure: every published number with its study, and the model's beside it where asked."""
+    import dataclasses
+
+    library = reading.read_library()
+    found = lookup.known(library, measure, condition, intervention)
+    said: dict[str, dict[str, Any]] = {}
+    if predict and found:
+        board = _scored(Model.load(library), sorted({k.study for k in found}), None, 1, 0, engine, as_json)
+        said = {row["id"]: row for row in board.rows()}
+        said |= {s.id: {"reason": s.reason} for s in board.skipped if s.id}
+    if as_json:
+        keys = ("predicted", "unit", "error", "passed", "reason")
+        _print_json([dataclasses.asdict(k) | ({key: said[k.id].get(key) for key in keys} if k.id in said else {}) for k in found])
+        return
+    _out.print(tables.known(found, said) if found else f"nothing is known of {measure} there")
 
 
 @app.command("list")
@@ -258,15 +322,25 @@ def list_(kind: Annotated[str, typer.Argument(help=", ".join(_KINDS))] = "therap
 
 
 @app.command()
-def explain(name: Annotated[str, typer.Argument(help="any quantity or number of the model")], as_json: Json = False) -> None:
-    """Meaning, unit, value, spread, equation, who uses it, source."""
+def explain(
+    name: Annotated[str, typer.Argument(help="any quantity or number of the model, a study, or a finding")], as_json: Json = False
+) -> None:
+    """Meaning, unit, value, spread, equation, who uses it, source and the studies behind it; of a study, what rests on it."""
     import dataclasses
 
-    explanation = Model.load(therapies=tuple(reading.read_library().therapies)).explain(name)
+    model = Model.load(therapies=tuple(reading.read_library().therapies))
+    if not lookup.is_quantity(model, name):
+        told = lookup.tell(model, name)
+        _print_json(dataclasses.asdict(told)) if as_json else _out.print(str(told), highlight=False, markup=False, soft_wrap=True)
+        return
+    explanation = model.explain(name)
+    studies = lookup.backing(model.library, explanation.source)
     if as_json:
-        _print_json(dataclasses.asdict(explanation))
-    else:
-        _out.print(str(explanation), highlight=False, markup=False)
+        _print_json({**dataclasses.asdict(explanation), "studies": [dataclasses.asdict(study) for study in studies]})
+        return
+    _out.print(str(explanation), highlight=False, markup=False)
+    for study in studies:
+        _out.print("  " + str(study).replace("\n", "\n  "), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -21,11 +21,12 @@ from ghaxis import units
 from ghaxis.errors import InputError, LibraryError, UnitError, nearest
 from ghaxis.reading import read_study
 from ghaxis.reading.arithmetic import Of, parse_of
-from ghaxis.reading.records import FindingRecord, Library, MeasureRecord, StudyRecord
+from ghaxis.reading.records import FindingRecord, Library, MeasureRecord, PeopleRecord, StudyRecord
 from ghaxis.reading.study_checks import first_words
 
 Form = Literal["level", "ratio", "relative", "logarithm", "difference", "share", "order", "constant"]
 FLOOR = 0.05  # effects below this (5 %) are not told from none
+ALIKE_AGE = 15.0  # years by which groups may differ and still be the same people for the noise between studies
 NO_CHANGE = 0.1  # a printed "no change" is met by an effect below this
 _Z95 = 1.959964
 
@@ -119,6 +120,27 @@ class Finding:
         scale = self.form if self.form in ("difference", "level") else "effect"
         later = at > 0 or (self.record.window or self.measure.window or "0 h").rpartition(" to ")[2] != "0 h"
         return f"{self.measure.name}:{scale}", " + ".join(conditions), " + ".join(acts(record.do)) if later else ""
+
+    def same(self, other: Finding) -> bool:
+        """Whether another finding of this context measured the same: the state with its severities, what was done with its doses and times,
+        the window; and where both print them, the sex and the age (within 15 years)."""
+        (mine, age), (theirs, their_age) = self._measured, other._measured
+        sexes = {str(f._group.given.get("sex", "mixed")) for f in (self, other) if f._group} - {"mixed"}
+        return mine == theirs and len(sexes) < 2 and (age is None or their_age is None or abs(age - their_age) <= ALIKE_AGE)
+
+    @property
+    def _measured(self) -> tuple[tuple[str, str, float, str], float | None]:
+        arm, at = self.of[0].tokens[0]
+        group, treated = self._group, self.context[2]
+        done = (" ".join(self.study.arms[arm].do.split()), at) if treated else ("", 0.0)
+        age = group.given.get("age") if group else None
+        ends = [str(age[key]) for key in ("mean", "median", "low", "high") if key in age] if isinstance(age, Mapping) else [str(age or "")]
+        years = [units.number(text, "year", "age") for text in ends if text]
+        return (" ".join((group.state if group else "").split()), *done, self.record.window or ""), float(np.mean(years)) if years else None
+
+    @property
+    def _group(self) -> PeopleRecord | None:
+        return self.study.people.get(self.study.arms[self.of[0].tokens[0][0]].who)
 
 
 def acts(protocol: str) -> tuple[str, ...]:
@@ -260,17 +282,17 @@ class References:
     """What one would say without a model, from many findings: effects on the finding's scale, None where nothing is known."""
 
     findings: tuple[Finding, ...]
-    _known: Mapping[tuple[str, str, str], tuple[tuple[StudyRecord, float, bool], ...]] = field(init=False, repr=False, compare=False)
+    _known: Mapping[tuple[str, str, str], tuple[tuple[Finding, float], ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        known: dict[tuple[str, str, str], tuple[tuple[StudyRecord, float, bool], ...]] = {}
+        known: dict[tuple[str, str, str], tuple[tuple[Finding, float], ...]] = {}
         for finding in self.findings:
             if (
                 finding.form not in ("order", "constant")
                 and finding.middle is not None
                 and math.isfinite(effect := finding.effect(finding.middle))
             ):
-                known[finding.context] = (*known.get(finding.context, ()), (finding.study, effect, finding.positive))
+                known[finding.context] = (*known.get(finding.context, ()), (finding, effect))
         object.__setattr__(self, "_known", known)
 
     def nothing(self, finding: Finding) -> float | None:
@@ -282,14 +304,24 @@ class References:
         known = self._mean(finding, finding.context)
         return self.nothing(finding) if known is None else known
 
+    def singles(self, finding: Finding) -> dict[str, float]:
+        """What each other study that measured the same (see `Finding.same`) found, by its key: their scatter is the *noise*."""
+        return self._others(finding, finding.context, exactly=True)
+
     def _mean(self, finding: Finding, context: tuple[str, str, str]) -> float | None:
-        """Mean over studies, each weighing 1; studies of the finding's own people are left out."""
+        """Mean over studies, each weighing 1."""
+        known = self._others(finding, context)
+        return float(np.mean(list(known.values()))) if known else None
+
+    def _others(self, finding: Finding, context: tuple[str, str, str], exactly: bool = False) -> dict[str, float]:
+        """The mean effect in each study of a context; studies of the finding's own people are left out."""
         key, shared = finding.study.key, shares_subjects(finding.study)
         by_study: dict[str, list[float]] = {}
-        for study, effect, positive in self._known.get(context, ()):
-            if study.key != key and study.key not in shared and key not in shares_subjects(study) and positive == finding.positive:
-                by_study.setdefault(study.key, []).append(effect)
-        return float(np.mean([np.mean(v) for v in by_study.values()])) if by_study else None
+        for other, effect in self._known.get(context, ()):
+            apart = other.study.key != key and other.study.key not in shared and key not in shares_subjects(other.study)
+            if apart and other.positive == finding.positive and (not exactly or finding.same(other)):
+                by_study.setdefault(other.study.key, []).append(effect)
+        return {key: float(np.mean(v)) for key, v in by_study.items()}
 
 
 def all_findings(records: Iterable[StudyRecord], library: Library) -> tuple[Finding, ...]:

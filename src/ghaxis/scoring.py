@@ -19,6 +19,7 @@ from ghaxis.evidence import FLOOR, NO_CHANGE, Finding, References
 ASSAY_SD = 0.2  # prior SD of an assay's log scale factor
 ASSAY_LIMIT = 2.0  # in prior SDs: assays differ by up to about 1.5-fold, so no factor may excuse more
 RESIDUAL_SD = 0.2  # SD of a level's log error that the factor is weighed against, about what repeats of one study differ by
+CAP = 5.0  # one finding cannot cost more than this in an average
 RIGHT = 0.5  # largest error that passes
 _WORST = 1e6  # stands for an error without bound
 _PROPORTIONAL = ("level", "mean", "peak", "nadir", "increment", "area")  # readings that an assay's scale multiplies
@@ -45,7 +46,8 @@ class Verdict:
     """One finding, scored.
 
     `low` and `high` bound what such a study would print (90 %); `effect_predicted` includes the assay factor, `predicted` does not;
-    `log_ratio` is ln(predicted / observed); `reference_errors` are those of *nothing* and *shelf*.
+    `log_ratio` is ln(predicted / observed); `reference_errors` are those of *nothing*, *shelf* and *noise*; `prediction` is what the run
+    said.
     """
 
     finding: Finding
@@ -60,8 +62,9 @@ class Verdict:
     passed: bool
     covered: bool | None
     log_ratio: float | None
-    reference_errors: tuple[float | None, float | None]
+    reference_errors: tuple[float | None, float | None, float | None]
     note: str
+    prediction: Prediction
     stated: bool | None = None
 
     def row(self) -> dict[str, Any]:
@@ -95,20 +98,39 @@ def score_study(predictions: Sequence[tuple[Finding, Prediction]], references: R
     nothing = {f.id: references.nothing(f) for f in run}
     shelf = {f.id: references.shelf(f) for f in run}
     factors = assay_factors([(f, f.effect(p.value)) for f, p in predictions])
-    by_reference = [assay_factors([(f, e) for f, _ in predictions if (e := known.get(f.id)) is not None]) for known in (nothing, shelf)]
+    errors_of = [_reference_errors(predictions, known) for known in (nothing, shelf)] + [_noise(predictions, references)]
     verdicts = []
     for finding, prediction in predictions:
         if finding.form == "order":
             verdicts.append(_order(finding, prediction))
             continue
-        errors = tuple(
-            None
-            if known.get(finding.id) is None
-            else _error(finding, _adjusted(finding, float(known[finding.id] or 0.0), own), prediction.comparator)[0]
-            for known, own in zip((nothing, shelf), by_reference, strict=True)
-        )
-        verdicts.append(_score(finding, prediction, factors, (errors[0], errors[1])))
+        nothing_error, shelf_error, noise = (errors.get(finding.id) for errors in errors_of)
+        verdicts.append(_score(finding, prediction, factors, (nothing_error, shelf_error, noise)))
     return verdicts
+
+
+def _reference_errors(predictions: Sequence[tuple[Finding, Prediction]], known: Mapping[str, float | None]) -> dict[str, float]:
+    """The errors of what somebody else says of the findings of one study, by id, with the assay factors that fit what is said."""
+    said = [(f, p, effect) for f, p in predictions if (effect := known.get(f.id)) is not None]
+    factors = assay_factors([(f, effect) for f, _, effect in said])
+    return {f.id: _error(f, _adjusted(f, effect, factors), p.comparator)[0] for f, p, effect in said}
+
+
+def _noise(predictions: Sequence[tuple[Finding, Prediction]], references: References) -> dict[str, float]:
+    """The typical error that one study makes in predicting another: each other study of the same is the prediction in turn, and the
+    errors, each at most CAP, are averaged.
+
+    Both studies scatter: this is what cannot be told from perfect, not what a perfect model scores.
+    """
+    by_study: dict[str, dict[str, float | None]] = {}
+    for finding, _ in predictions:
+        for key, effect in (references.singles(finding) if finding.form not in ("order", "constant") else {}).items():
+            by_study.setdefault(key, {})[finding.id] = effect
+    errors: dict[str, list[float]] = {}
+    for known in by_study.values():
+        for id_, error in _reference_errors(predictions, known).items():
+            errors.setdefault(id_, []).append(min(error, CAP))
+    return {id_: sum(found) / len(found) for id_, found in errors.items()}
 
 
 def analyte(finding: Finding) -> str | None:
@@ -164,7 +186,10 @@ def _error(finding: Finding, effect: float, comparator: float | None) -> tuple[f
 
 
 def _score(
-    finding: Finding, prediction: Prediction, factors: Mapping[str, float], references: tuple[float | None, float | None]
+    finding: Finding,
+    prediction: Prediction,
+    factors: Mapping[str, float],
+    references: tuple[float | None, float | None, float | None],
 ) -> Verdict:
     raw = finding.effect(prediction.value)
     effect = _adjusted(finding, raw, factors)
@@ -195,6 +220,7 @@ def _score(
         effect - observed if finding.positive and observed is not None and math.isfinite(effect) else None,
         references,
         "; ".join(notes),
+        prediction,
         prediction.stated,
     )
 
@@ -214,7 +240,9 @@ def _order(finding: Finding, prediction: Prediction) -> Verdict:
     note = "; ".join(
         filter(None, (finding.record.note, f"expected {finding.record.expect}: {', '.join(f'{v:.3g}' for v in prediction.parts)}"))
     )
-    return Verdict(finding, prediction.value, None, None, None, None, None, None, None, passed, None, None, (None, None), note)
+    return Verdict(
+        finding, prediction.value, None, None, None, None, None, None, None, passed, None, None, (None, None, None), note, prediction
+    )
 
 
 def meets(expect: str, values: Sequence[float], unit: str = "dimensionless") -> bool:

@@ -1,7 +1,8 @@
 """validate(): prediction beside finding for many studies, and the scoreboard that cannot flatter.
 
 Each study weighs 1 in every summary. Beside each stands what one would have scored on the same findings without a model: *nothing* (no
-effect) and *shelf* (what other studies found).
+effect), *shelf* (what other studies found), and *noise* (what studies of the same thing differ by: below it, no model can be told from a
+perfect one).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +27,13 @@ from ghaxis.model import Model
 from ghaxis.reading.book import Book
 from ghaxis.reading.numbers import number_of
 from ghaxis.reading.records import Library, StudyRecord
-from ghaxis.scoring import Prediction, Verdict, score_study, unit_of
+from ghaxis.scoring import CAP, Prediction, Verdict, score_study, unit_of
 from ghaxis.treatment import Protocol
 from ghaxis.trial import Outcomes, Trial, persons
 
-CAP = 5.0  # one finding cannot cost more than this in an average
 TIERS = (("within_1_25", 0.25), ("within_1_5", 0.5), ("within_2", 1.0))
 SUMMARISED = ("calibration", "validation")
+REFERENCES = ("nothing", "shelf", "noise")
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,42 @@ class Scoreboard:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """The findings for tables and figures: as in `json`, with form, unit and the printed 95 % interval as effects."""
-        return [{**v.row(), "form": _form(v.finding), "unit": unit_of(v.finding), **_effect_interval(v.finding)} for v in self.verdicts]
+        """The findings for tables and figures: as in `json`, with topic, form, unit, the references' errors, the printed 95 % interval as
+        effects, and for constants of the text whether this study is their source (`stated`, else None)."""
+        return [
+            {
+                **v.row(),
+                "topic": topic_of(v.finding.study),
+                "form": _form(v.finding),
+                "stated": v.stated,
+                "unit": unit_of(v.finding),
+                **dict(zip(REFERENCES, v.reference_errors, strict=True)),
+                **_effect_interval(v.finding),
+            }
+            for v in self.verdicts
+        ]
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Calibration and validation apart, each study weighing 1; constants of the text and claims apart; `extra` in none of them."""
         scored = [v for v in self.verdicts if v.error is not None and v.finding.study.use in SUMMARISED]
-        outcomes = [v for v in scored if v.finding.form != "constant"]
-        by_use = {use: _summary([v for v in outcomes if v.finding.study.use == use]) for use in SUMMARISED}
+        by_use = {use: _summary(self._scored(use)) for use in SUMMARISED}
         claims = [v for v in self.verdicts if v.finding.record.claim or v.finding.study.use == "claim"]
         constants = _constants([v for v in scored if v.finding.form == "constant"])
         return {**by_use, "constants": constants, "claim": {"n": len(claims), "passed": sum(v.passed for v in claims)}}
+
+    def topics(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """The summaries of calibration, validation and both together: of "all", then by topic, the one with the most findings first."""
+        uses = {use: self._scored(use) for use in SUMMARISED}
+        uses["both"] = [v for verdicts in uses.values() for v in verdicts]
+        found = Counter(topic_of(v.finding.study) for v in uses["both"])
+        return {
+            topic: {use: _summary([v for v in verdicts if topic in ("all", topic_of(v.finding.study))]) for use, verdicts in uses.items()}
+            for topic in ("all", *(topic for topic, _ in found.most_common()))
+        }
+
+    def _scored(self, use: str) -> list[Verdict]:
+        """The outcomes of one use: neither orders, which have no error, nor constants of the text."""
+        return [v for v in self.verdicts if v.finding.study.use == use and v.error is not None and v.finding.form != "constant"]
 
     def __str__(self) -> str:
         lines = [
@@ -121,7 +148,7 @@ def validate(
 
 
 def references_of(library: Library, records: Iterable[StudyRecord] = ()) -> References:
-    """The look-up behind *nothing* and *shelf*: all studies of the library, and those asked for."""
+    """The look-up behind *nothing*, *shelf* and *noise*: all studies of the library, and those asked for."""
     every = {record.key: record for record in (*library.studies.values(), *records)}
     return References(all_findings(every.values(), library))
 
@@ -244,8 +271,9 @@ def _empty(finding: Finding, arm: str, at: float) -> GhaxisError:
 def _summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """Means over studies of means over their findings.
 
-    `bias` and `aafe` are geometric, over levels and ratios; `nothing` and `shelf` are the references' mean errors on the findings on which
-    they have one, and `skill` compares the model with the shelf on those.
+    `bias` and `aafe` are geometric, over levels and ratios. `error` is the model's mean error; `nothing`, `shelf` and `noise` are the
+    references' on the findings on which they have one. `skill` compares the model with the shelf on those; `error_where_noise` is the
+    model's error where another study measured the same, and `within_noise` how often it is not above the noise there.
     """
     tiers = {name: _mean_by_study((v, float((v.error or 0.0) <= limit)) for v in verdicts) for name, limit in TIERS}
     log = [(v, v.log_ratio) for v in verdicts if v.log_ratio is not None and not v.finding.no_change]
@@ -255,6 +283,7 @@ def _summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         _mean_by_study((v, _capped(v.error)) for v in shelved),
         _mean_by_study((v, _capped(v.reference_errors[1])) for v in shelved),
     )
+    noisy = [(v, noise) for v in verdicts if (noise := v.reference_errors[2]) is not None]
     return {
         "n": len(verdicts),
         "studies": len({v.finding.study.key for v in verdicts}),
@@ -266,7 +295,16 @@ def _summary(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "skill": None if own is None or not shelf else 1.0 - own / shelf,
         "nothing": _mean_by_study((v, _capped(v.reference_errors[0])) for v in verdicts if v.reference_errors[0] is not None),
         "shelf": shelf,
+        "noise": _mean_by_study((v, _capped(noise)) for v, noise in noisy),
+        "error": _mean_by_study((v, _capped(v.error)) for v in verdicts),
+        "error_where_noise": _mean_by_study((v, _capped(v.error)) for v, _ in noisy),
+        "within_noise": _mean_by_study((v, float(_capped(v.error) <= noise)) for v, noise in noisy),
     }
+
+
+def topic_of(study: StudyRecord) -> str:
+    """What a study is about; "other" where it does not say."""
+    return study.topic or "other"
 
 
 def _constants(verdicts: Sequence[Verdict]) -> dict[str, Any]:
@@ -293,8 +331,8 @@ def _mean_by_study(rows: Iterable[tuple[Verdict, float]]) -> float | None:
 
 
 def _form(finding: Finding) -> str:
-    """How the finding compares; a level that may be negative is drawn and told as a difference."""
-    return "difference" if finding.form == "level" and not finding.positive else finding.form
+    """How the finding compares; a constant is drawn and told as a level, and a level that may be negative as a difference."""
+    return finding.form if not finding.is_level else "level" if finding.positive else "difference"
 
 
 def _effect_interval(finding: Finding) -> dict[str, float | None]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,10 @@ def test_trial_and_validate_tell_the_same(ghaxis) -> None:  # type: ignore[no-un
         "skill",
         "nothing",
         "shelf",
+        "noise",
+        "error",
+        "error_where_noise",
+        "within_noise",
     } == set(found["summary"]["calibration"])
 
 
@@ -119,6 +124,61 @@ def test_validate_takes_a_study_from_outside(ghaxis) -> None:  # type: ignore[no
     Path("mine.toml").write_text(text)
     found = ghaxis("validate", "mine.toml", "--json").json()
     assert {row["study"] for row in found["findings"]} == {"mine"}
+
+
+def test_validate_writes_a_page_and_an_overview(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    told = ghaxis("validate", CELLS, "--html", "new/board.html", "--plot", "board.png")
+    assert told.code == 0, told.err
+    assert "wrote new/board.html" in told.out and "wrote board.png" in told.out
+    text = Path("new/board.html").read_text(encoding="utf-8")
+    assert all(finding.id in text for finding in read_library().studies[CELLS].findings if finding.claim is None)
+    assert Path("board.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_whole_library_is_compared_with_what_was_accepted(ghaxis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    """On a library of one study: its score is accepted, nothing has changed, and a worse one needs a reason."""
+    library = read_library()
+    alone = replace(library, root=str(tmp_path), studies={CELLS: library.studies[CELLS]})
+    monkeypatch.setattr("ghaxis.model.read_library", lambda: alone)
+    told = ghaxis("validate", "--accept")
+    assert told.code == 0 and "accepted:" in told.out, told.err
+    assert "nothing has changed since the accepted scoreboard" in ghaxis("validate").out
+    text = Path("scoreboard.json").read_text()
+    row = next(row for row in json.loads(text)["findings"].values() if row["error"])
+    Path("scoreboard.json").write_text(text.replace(f'"error": {row["error"]}', '"error": 0.0'))
+    worse = ghaxis("validate", "--accept")
+    assert worse.code == 2 and "--because" in worse.err and "rose from" in worse.err
+    assert "worse (" in ghaxis("validate").out
+    assert ghaxis("validate", "--accept", "--because", "a test").code == 0
+    assert json.loads(Path("scoreboard.json").read_text())["accepted"][-1]["because"] == "a test"
+
+
+def test_evidence(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    told = ghaxis("evidence", "IGF1_total", "--condition", "cirrhosis")
+    assert told.code == 0, told.err
+    assert all(word in told.out for word in ("donaghy1997_igf1_gh", "170.6 ug/L", "se 48.8 ug/L", "calibration"))
+    found = ghaxis("evidence", "IGF1_total", "--condition", "cirrhosis", "--intervention", "rhgh", "--json").json()
+    assert {"study", "id", "citation", "n", "value", "spread", "use", "seen"} <= set(found[0])
+    assert (
+        ghaxis("evidence", "IGF1_total", "--condition", "laron", "--intervention", "mk677").out.strip()
+        == "nothing is known of IGF1_total there"
+    )
+
+
+def test_evidence_with_the_models_prediction(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    found = ghaxis("evidence", "STAT5_DNA_binding", "--predict", "--json").json()
+    assert {row["study"] for row in found} >= {CELLS}
+    assert all(row["predicted"] is not None for row in found if row["study"] == CELLS)
+    assert "model" in ghaxis("evidence", "STAT5_DNA_binding", "--predict").out
+
+
+def test_explain_leads_to_studies_and_back(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    assert "371 ug/L/day" in ghaxis("explain", "s_GHRH_energy").out
+    found = ghaxis("explain", "s_GHRH_energy", "--json").json()
+    assert [study["study"] for study in found["studies"]] == ["ho1988", "hartman1992"]
+    told = ghaxis("explain", "hartman1992")
+    assert "s_GHRH_energy = 0.85" in told.out and "hartman1992_prod_fast2" in told.out
+    assert ghaxis("explain", "hartman1992_prod_fast2", "--json").json()["key"] == "hartman1992"
 
 
 @pytest.mark.parametrize("kind", ["therapies", "conditions", "interventions", "days", "measures", "studies", "parts", "quantities"])
@@ -239,8 +299,15 @@ MISTAKES = [
     (["trial", CELLS, "--people", "0"], "--people"),
     (["validate", "ahmed2077"], CELLS),
     (["validate", "--use", "calbration"], "calibration"),
+    (["validate", "--html", "board.htm"], ".html"),
+    (["validate", CELLS, "--accept"], "whole library"),
+    (["validate", "--because", "so"], "--accept"),
+    (["evidence", "IGF1_totl"], "IGF1_total"),
+    (["evidence", "IGF1_total", "--condition", "cirhosis"], "cirrhosis"),
+    (["evidence", "IGF1_total", "--intervention", "rghh"], "rhgh"),
     (["list", "therapy"], "therapies"),
     (["explain", "IGF"], "IGF1"),
+    (["explain", "falutz207"], "falutz2007"),
     (["check", "masdl"], "masld"),
     (["new", "studdy", "x"], "study"),
     (["new", "study", "X"], "lower-case"),

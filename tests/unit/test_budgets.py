@@ -25,6 +25,7 @@ DOORS = {
     "pint": {"units.py"},
     "matplotlib": {"report/style.py"},
     "typer": {"cli.py"},
+    "jinja2": {"report/page.py"},
     "scipy": {"profiles.py"},
     "xarray": {"simulation.py"},
     "pandas": {"simulation.py"},

@@ -348,6 +348,14 @@ def test_a_variant_offers_what_others_need_in_the_same_units(tmp_path: Path) -> 
     assert any("other.ant:4: error: variant other offers drive in ng; source in dimensionless" in m for m in mistakes), mistakes
 
 
+def test_a_misfit_names_studies_and_findings_that_are_there(tmp_path: Path) -> None:
+    text = '[odd]\ntitle = "It does not fit"\nof = ["known2001", "known2001_k"]\ncause = "nobody knows"\n'
+    assert found(tmp_path, extra={"misfits.toml": text}) == []
+    mistakes = found(tmp_path, extra={"misfits.toml": text.replace("_k", "_kk").replace("title", "titel")})
+    assert any("'known2001_kk' is no study or finding of the library (did you mean 'known2001_k'?)" in m for m in mistakes), mistakes
+    assert any("misfits.toml:2: error: unknown key 'titel' (did you mean 'title'?)" in m for m in mistakes), mistakes
+
+
 def test_a_number_is_read_off_the_text_of_mechanisms_and_therapies(tmp_path: Path) -> None:
     """In the inner unit that its arithmetic has, with the studies behind its sources."""
     old = 'measure = "answer"\nof = "drug@1 day - drug@0 h"\nvalue = "3 mg"'

@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from ghaxis.errors import Place
@@ -227,7 +228,8 @@ def test_shelf_and_nothing():
     expected = (math.log(1.6) + (math.log(1.5) + math.log(1.7)) / 2) / 2
     assert references.shelf(target) == pytest.approx(expected)
     errors = score_study([(target, Prediction(0.81))], references)[0].reference_errors
-    assert errors[0] == pytest.approx(1.0) and errors[1] == pytest.approx((math.log(1.81) - expected) / math.log(1.81))
+    assert errors[0] == pytest.approx(1.0)
+    assert errors[1] == pytest.approx((math.log(1.81) - expected) / math.log(1.81))
 
 
 def test_shelf_does_not_look_at_itself_its_own_people_or_other_things():
@@ -256,6 +258,57 @@ def test_acts_of_a_protocol():
     assert acts("nothing") == ()
 
 
+# --- noise --------------------------------------------------------------------------------------------------------------------------
+
+
+def noise(record, others):
+    return score_study([(f, Prediction(150.0)) for f in read(record)], References(all_findings([record, *others], LIBRARY)))[
+        0
+    ].reference_errors[2]
+
+
+def test_noise_is_the_error_of_each_single_other_study():
+    mine = study("mine", finding("mine_x", "treated@0 h", "100 ug/L"))
+    twice, half, thrice = (
+        study(key, finding(key, "treated@0 h", value)) for key, value in (("a", "200 ug/L"), ("b", "50 ug/L"), ("c", "300 ug/L"))
+    )
+    assert noise(mine, [twice]) == pytest.approx(1.0)
+    assert noise(mine, [twice, half]) == pytest.approx(1.0)  # though the shelf, their mean, is right
+    assert noise(mine, [twice, half, thrice]) == pytest.approx(4 / 3)
+    assert noise(mine, []) is None
+    assert (
+        noise(mine, [study("ill", finding("x", "treated@0 h", "50 ug/L"), state="masld")]) is None
+    )  # health is no second measurement of it
+    dose = [study(key, finding(key, GAIN, "80 percent"), do=do) for key, do in (("lo", "rhgh 1 mg sc daily"), ("hi", "rhgh 9 mg sc daily"))]
+    assert noise(dose[0], dose[1:]) is None  # nor is another dose
+    assert noise(mine, [study("far", finding("x", "treated@0 h", "1e6 ug/L"))]) == CAP
+
+
+def test_noise_gives_the_spread_that_studies_were_made_with():
+    """Levels that scatter by 20 % differ in pairs by a fold of exp(0.2 * sqrt(2) |z|)."""
+    spread = np.random.default_rng(3).normal(0.0, 0.2, 200)
+    made = [study(f"s{k}", finding(f"x{k}", "treated@0 h", f"{150 * math.exp(e):.6g} ug/L")) for k, e in enumerate(spread)]
+    references = References(all_findings(made, LIBRARY))
+    found = np.mean([score_study([(read(s)[0], Prediction(150.0))], references)[0].reference_errors[2] for s in made])
+    z = np.abs(np.random.default_rng(4).normal(0.0, 0.2 * math.sqrt(2), 100000))
+    assert found == pytest.approx(np.expm1(z).mean(), rel=0.1)
+
+
+def test_noise_of_one_assay_to_another_is_forgiven_as_the_models_is():
+    rows = [finding("a", "treated@0 h", "200 ug/L"), finding("b", "placebo@0 h", "200 ug/L")]
+    other = study("other", finding("o", "treated@0 h", "150 ug/L"), finding("p", "placebo@0 h", "150 ug/L"))
+    blind, free = (noise(study("mine", *rows, assay=assay), [other]) for assay in ({}, {"IGF1": "RIA"}))
+    assert blind == pytest.approx(1 / 3) and free == pytest.approx((4 / 3) ** (1 / 3) - 1)
+
+
+def test_a_perfect_model_is_within_the_noise_and_an_empty_one_is_not():
+    perfect, empty = (board(scale, STUDIES[:2]).summary()["calibration"] for scale in (1.0, 0.0))
+    assert perfect["within_noise"] == 1.0 and perfect["error_where_noise"] == pytest.approx(0.0, abs=1e-12)
+    assert empty["within_noise"] == 0.0 and empty["error_where_noise"] == pytest.approx(1.0)
+    assert perfect["noise"] == empty["noise"] == pytest.approx(1 - math.log(1.65) / math.log(1.81))
+    assert perfect["error"] < 0.01 < empty["error"]
+
+
 # --- the scoreboard -----------------------------------------------------------------------------------------------------------------
 
 STUDIES = [
@@ -271,11 +324,11 @@ STUDIES = [
 ]
 
 
-def board(scale):
+def board(scale, studies=STUDIES):
     """A model whose effects are the true ones times `scale` (0: therapies do nothing; 2: every response doubled)."""
     verdicts = []
-    references = References(all_findings(STUDIES, LIBRARY))
-    for record in STUDIES:
+    references = References(all_findings(studies, LIBRARY))
+    for record in studies:
         rows = []
         for f in read(record):
             effect = 0.0 if f.no_change else f.target[0] if f.form == "level" else f.target[0] * scale if f.form != "order" else 0.0
@@ -338,6 +391,7 @@ def test_json_has_the_promised_shape():
     row = {"study", "id", "use", "claim", "kind", "measure", "observed", "predicted", "low", "high", "effect_observed", "effect_predicted"}
     assert all(set(f) == row | {"error", "fold", "direction_right", "passed", "note"} for f in found["findings"])
     part = {"n", "studies", "within_1_25", "within_1_5", "within_2", "bias", "aafe", "directions", "coverage", "skill", "nothing", "shelf"}
+    part |= {"noise", "error", "error_where_noise", "within_noise"}
     assert set(found["summary"]["calibration"]) == set(found["summary"]["validation"]) == part
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from ghaxis import units
@@ -12,6 +13,7 @@ from ghaxis.reading import arithmetic
 from ghaxis.reading.book import Book, unlisted, wrong_dimension
 from ghaxis.reading.document import mistake
 from ghaxis.reading.fragment_checks import fragment_mistakes
+from ghaxis.reading.misfits import read_misfits, words_of
 from ghaxis.reading.records import ConditionRecord, Definition, Effect, Library, MeasureRecord, StudyRecord
 from ghaxis.reading.sources import FREE, keys_of, known_words
 from ghaxis.reading.study_checks import study_mistakes
@@ -47,6 +49,7 @@ def check_library(library: Library) -> list[Mistake]:
         *_measures(book),
         *fragment_mistakes(book),
         *_sources(book),
+        *_misfits(book),
     ]
     for study in library.studies.values():
         found += study_mistakes(study, book)
@@ -237,6 +240,19 @@ def _sources(book: Book) -> Iterator[Mistake]:
             yield Mistake(book.at(study.place, "use"), what, "extra", "warning")
         if fixed and study.use in ("calibration", "validation") and study.use != fixed:
             yield Mistake(book.at(study.place, "use"), f"'{study.key}' is fixed as {fixed} and cannot be used for {study.use}", fixed)
+
+
+def _misfits(book: Book) -> Iterator[Mistake]:
+    root = Path(book.library.root)
+    misfits, found = read_misfits(root / "misfits.toml", root)
+    yield from found
+    words = set(words_of(book.library))
+    for misfit in misfits.values():
+        for word in misfit.of:
+            if word not in words:
+                yield Mistake(book.at(misfit.place, "of"), f"'{word}' is no study or finding of the library", nearest(word, words))
+        if not misfit.of:
+            yield Mistake(misfit.place, "a misfit names the findings or studies that show it: of = [...]")
 
 
 def all_sources(book: Book) -> Iterator[tuple[Place, str]]:

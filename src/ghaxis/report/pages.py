@@ -11,40 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ghaxis.errors import Place
+from ghaxis.lookup import NUMBERS, Stated, role_of, spread_of, stated_by
 from ghaxis.model import Model
-from ghaxis.reading.records import Definition, Fragment
-from ghaxis.reading.sources import Source, homes, keys_of, known_words, read_sources
+from ghaxis.reading.records import Fragment
+from ghaxis.reading.sources import Source, homes, known_words, read_sources
 from ghaxis.report.wiring import draw
 
 _KINDS = ("study", "fitted", "assumed", "textbook", "definition")
-_NUMBERS = ("constant", "compartment", "state", "species")
 _WORD = re.compile(r"(?<![\w.&])[A-Za-z]\w*(?:_|\d)\w*")  # a key or finding id has a digit or an underscore
-
-
-@dataclass(frozen=True)
-class Stated:
-    """One thing that library text states with a source: a number, or what a condition, a habit or an intervention sets."""
-
-    name: str
-    value: str
-    unit: str
-    meaning: str
-    source: str
-    spread: str
-    role: str
-    owner: str
-    place: Place
-
-    @property
-    def kind(self) -> str:
-        """What it rests on: "assumed" or "fitted" wherever the source says so, else a study, a textbook or a definition."""
-        for word in ("assumed", "fitted"):
-            if re.search(rf"\b{word}\s*:", self.source):
-                return word
-        if keys_of(self.source):
-            return "study"
-        return "textbook" if self.source.startswith("textbook") else "definition"
 
 
 @dataclass(frozen=True)
@@ -90,41 +64,6 @@ def write(model: Model, folder: str | Path) -> list[Path]:
         path.write_text(text, encoding="utf-8")
         written.append(path)
     return written
-
-
-def stated_by(model: Model) -> Iterator[Stated]:
-    """All that the library states with a source, file by file: numbers of mechanisms and therapies, then conditions and what is done."""
-    for f in model.fragments.values():
-        for d in f.definitions:
-            if d.source and (d.kind in _NUMBERS or not d.source.startswith("definition")):
-                unit = model.unit(d.name)
-                value = d.expression if d.kind in _NUMBERS else ""
-                yield Stated(
-                    d.name, value, "" if unit == "dimensionless" else unit, d.meaning, d.source, _spread(d), _role(d), f.name, d.place
-                )
-    library = model.library
-    for condition in library.conditions.values():
-        for effect in condition.effects:
-            value = f"{effect.operator} {effect.value}"
-            unit = "" if effect.unit == "dimensionless" else effect.unit
-            yield Stated(
-                effect.name, value, unit, f"{effect.kind} of {condition.title}", effect.source, "", "", condition.name, effect.place
-            )
-    for day in library.days.values():
-        for habit in day.habits:
-            span = f"{habit.level:g} from {habit.start} for {habit.lasts}"
-            yield Stated(habit.input, span, "", f"habit of the {day.title}", habit.source, "", "", day.name, habit.place)
-        for noise in day.noise:
-            for name, cv in noise.cvs.items():
-                span = f"redrawn every {noise.gap} (shape {noise.shape:g})"
-                yield Stated(name, span, "", f"variation on the {day.title}", noise.source, f"cv {cv:g}", "", day.name, noise.place)
-    for act in library.interventions.values():
-        for name, formula in act.inputs.items():
-            yield Stated(name, formula, "", act.meaning, act.source, "", "", act.name, act.place)
-        for window in act.windows:
-            yield Stated(window.input, window.level, "", act.meaning, window.source or act.source, "", "", act.name, window.place)
-    for measure in library.measures.values():
-        yield Stated(measure.name, measure.reads, measure.unit, measure.meaning, measure.source, "", "", "measures", measure.place)
 
 
 # --- pages --------------------------------------------------------------------------------------------------------------------------
@@ -180,9 +119,9 @@ def _mechanism(book: _Book, f: Fragment) -> str:
         if n in model.definitions
     ]
     numbers = [
-        (f"`{d.name}`", d.expression, _unit(model, d.name), _cell(d.meaning), book.cited(d.source), _spread(d), _role(d))
+        (f"`{d.name}`", d.expression, _unit(model, d.name), _cell(d.meaning), book.cited(d.source), spread_of(d), role_of(d))
         for d in f.definitions
-        if d.kind in _NUMBERS
+        if d.kind in NUMBERS
     ]
     return _page(
         f.name,
@@ -288,11 +227,3 @@ def _link(book: _Book, part: str) -> str:
 def _unit(model: Model, name: str) -> str:
     unit = model.unit(name)
     return "" if unit == "dimensionless" else unit
-
-
-def _spread(d: Definition) -> str:
-    return "" if d.spread == "none" else d.spread
-
-
-def _role(d: Definition) -> str:
-    return d.role if not d.role_of else f"{d.role} of `{d.role_of}`" if d.role == "reference" else f"{d.role} `{d.role_of}`"

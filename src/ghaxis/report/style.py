@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 INK = "#1b2a33"
 MUTED = "#7b8a93"
 NIGHT = "#eef1f5"
+BAND = "#dde3e8"
 COLOURS = ("#0b5c7a", "#c8553d", "#6a8d3a", "#8661a5", "#b98b1d", "#3a7ca5")
 OBSERVED = "#1b2a33"
 PREDICTED = "#c8553d"

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.table import Table
+from rich.text import Text
+
+from ghaxis.acceptance import Changed, Difference
+from ghaxis.lookup import Known
 
 _GOOD, _BAD = "green", "red"
 
 
-def _number(value: float | None, unit: str = "") -> str:
+def number(value: float | None, unit: str = "") -> str:
+    """Three digits with a unit; "-" for none."""
     if value is None:
         return "-"
     text = f"{float(f'{value:.3g}'):.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}"
@@ -22,7 +28,7 @@ def shown(row: Mapping[str, Any], key: str) -> str:
     value = row.get(key)
     if value is not None and row.get("form") == "relative":
         return f"{100 * value:+.3g} %"
-    return _number(value, row.get("unit", ""))
+    return number(value, row.get("unit", ""))
 
 
 def findings(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
@@ -50,14 +56,15 @@ def findings(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
             str(row["kind"]),
             shown(row, "observed"),
             shown(row, "predicted"),
-            _number(error),
+            number(error),
             verdict,
         )
     return table
 
 
 def summary(scores: Mapping[str, Mapping[str, Any]]) -> Table:
-    """One row for each use of the evidence: how many, how right, how much better than knowing nothing and than the shelf."""
+    """One row for each use of the evidence: how many, how right, and the mean error beside that of the noise between studies, of the
+    shelf and of knowing nothing."""
     table = Table(title="Scoreboard", title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
     columns = (
         "use",
@@ -68,9 +75,11 @@ def summary(scores: Mapping[str, Mapping[str, Any]]) -> Table:
         "within 1",
         "directions",
         "bias",
+        "fold",
         "error",
-        "nothing",
+        "noise",
         "shelf",
+        "nothing",
         "skill",
     )
     for name in columns:
@@ -78,14 +87,62 @@ def summary(scores: Mapping[str, Mapping[str, Any]]) -> Table:
     for use, s in scores.items():
         if not s.get("n"):
             continue
-        cells = [s.get(k) for k in ("within_1_25", "within_1_5", "within_2", "directions", "bias", "aafe", "nothing", "shelf", "skill")]
-        table.add_row(use, str(s.get("n")), str(s.get("studies", "")), *(_number(c) if isinstance(c, int | float) else "-" for c in cells))
+        keys = ("within_1_25", "within_1_5", "within_2", "directions", "bias", "aafe", "error", "noise", "shelf", "nothing", "skill")
+        cells = [s.get(k) for k in keys]
+        table.add_row(use, str(s.get("n")), str(s.get("studies", "")), *(number(c) if isinstance(c, int | float) else "-" for c in cells))
     constants = scores.get("constants", {})
     if constants.get("n"):
         table.caption_justify = "left"
         table.caption = "constants (numbers of the text, no outcomes): " + ", ".join(
             f"{word} {constants[word]['passed']} of {constants[word]['n']} right" for word in ("independent", "stated")
         )
+    return table
+
+
+def changes(changed: Difference, few: int = 12) -> list[str]:
+    """What differs from the accepted scoreboard, a line each; none where nothing does."""
+
+    def listed(title: str, rows: Sequence[Changed]) -> list[str]:
+        shown_ = ", ".join(f"{c.name} {number(c.before)} to {number(c.after)}" for c in rows[:few])
+        return [f"{title} ({len(rows)}): {shown_}{' ...' if len(rows) > few else ''}"] if rows else []
+
+    lines = [] if changed.same_model else ["the model is not the accepted one"]
+    for use, (before, after) in changed.mean.items():
+        if f"{before:.3f}" != f"{after:.3f}":
+            lines.append(f"{use} error, on what both scored: {before:.3f} to {after:.3f}")
+    lines += listed("topics", [Changed(f"{c.name} ({c.use})", c.use, c.before, c.after) for c in changed.topics])
+    lines += listed("worse", changed.worse) + listed("better", changed.better)
+    for title, names in (("new", changed.new), ("gone", changed.gone), ("claims lost", changed.claims), ("use changed", changed.moved)):
+        if names:
+            lines.append(f"{title} ({len(names)}): {', '.join(names[:few])}{' ...' if len(names) > few else ''}")
+    return lines
+
+
+def known(rows: Sequence[Known], predicted: Mapping[str, Mapping[str, Any]]) -> Table:
+    """What is known of a measure, one finding a row, with the model's prediction where there is one."""
+    one = len({k.measure for k in rows}) == 1
+    title = f"{rows[0].measure}: {len(rows)} findings" if one else None
+    table = Table(title=title, title_justify="left", header_style="bold", show_edge=False, pad_edge=False, box=SIMPLE)
+    heads = [
+        "finding",
+        *([] if one else ["measure"]),
+        "in",
+        "after",
+        "reading",
+        "n",
+        "value",
+        "spread",
+        *(["model", "error"] if predicted else []),
+    ]
+    for name in (*heads, "citation", "use, seen"):
+        table.add_column(
+            name, justify="right" if name in ("n", "value", "model", "error") else "left", overflow="fold", no_wrap=name == "finding"
+        )
+    for k in rows:
+        said = predicted.get(k.id, {})
+        model = ["not run" if said.get("reason") else shown(said, "predicted"), number(said.get("error"))] if predicted else []
+        who = [k.id, *([] if one else [k.measure]), k.state, k.given, k.of, str(k.n or ""), k.value, k.spread]
+        table.add_row(*(Text(cell) for cell in (*who, *model, k.citation, f"{k.use}, {k.seen}")))
     return table
 
 
@@ -108,8 +165,8 @@ def settled(result: Any) -> Table:
     for state, residual in result.residuals.items():
         cause = causes.get(state)
         table.add_row(
-            state, f"{residual.rate:+.2f}", f"{residual.error:.2f}", cause.cause if cause else "", _number(cause.value) if cause else "",
-            _number(cause.usual) if cause else "", f"{cause.z:+.1f}" if cause and cause.z is not None else "",
+            state, f"{residual.rate:+.2f}", f"{residual.error:.2f}", cause.cause if cause else "", number(cause.value) if cause else "",
+            number(cause.usual) if cause else "", f"{cause.z:+.1f}" if cause and cause.z is not None else "",
         )  # fmt: skip
     return table
 
