@@ -73,16 +73,27 @@ class Model:
 
     def released(self) -> Model:
         """The whole model with nothing held, same therapies and variants."""
-        return Model(self.library, None, self.therapies, self.variants) if self.holds or self.parts is not None else self
+        return self._whole if self.holds or self.parts is not None else self
+
+    @cached_property
+    def _whole(self) -> Model:
+        return Model(self.library, None, self.therapies, self.variants)
 
     def with_therapies(self, names: Sequence[str]) -> Model:
         """The model with exactly these therapies."""
         wanted = tuple(sorted(set(names)))
         if wanted == self.therapies:
             return self
-        model = replace(self, therapies=wanted)
-        model._demand()
-        return model
+        if wanted not in self._equipped:
+            model = replace(self, therapies=wanted)
+            model._demand()
+            self._equipped[wanted] = model
+        return self._equipped[wanted]
+
+    @cached_property
+    def _equipped(self) -> dict[tuple[str, ...], Model]:
+        """The same model with other therapies, each made once."""
+        return {}
 
     # --- what it is made of
 
@@ -142,10 +153,15 @@ class Model:
     def shown(self, name: str) -> str:
         """The unit in which the field reports a name: that of a measure of it where there is one."""
         own = self.unit(name)
+        return next((unit for unit in self._reported.get(name, ()) if units.same(unit, own)), own)
+
+    @cached_property
+    def _reported(self) -> dict[str, list[str]]:
+        """Units of the measures of each name."""
+        found: dict[str, list[str]] = {}
         for measure in self.library.measures.values():
-            if measure.of == name and units.same(measure.unit, own):
-                return measure.unit
-        return own
+            found.setdefault(measure.of, []).append(measure.unit)
+        return found
 
     def explain(self, name: str) -> Explanation:
         """All that is known of a name; `str()` of it is text to read. Raises InputError with the nearest name for an unknown one."""

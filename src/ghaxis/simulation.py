@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -275,6 +276,14 @@ def _known(model: Model, watch: Sequence[str]) -> None:
         raise InputError(f"the model has no quantity {hints}")
 
 
+def bring_to_rest(
+    model: Model, people: Sequence[tuple[Person, str]], engine: str = "auto", tell: Callable[[int], None] | None = None
+) -> list[Settled | GhaxisError]:
+    """The settled states of persons on days (by name), side by side, into the cache, so that many trials find them there."""
+    requests = [Request(person, Protocol.nothing(), (0.0,), (), day=day) for person, day in people]
+    return [found for found in _at_rest(model, requests, engine, tell or (lambda done: None)) if found is not None]
+
+
 def _at_rest(model: Model, requests: Sequence[Request], engine: str, tell: Callable[[int], None]) -> list[Settled | GhaxisError | None]:
     """Everyone's settled state (None where none is asked for): of the model without therapies, so that all trials share it."""
     bare = model.released().with_therapies(())
@@ -332,6 +341,11 @@ def _day(model: Model, name: str) -> DayRecord:
     return model.library.days[name]
 
 
+@functools.cache
+def _version() -> str:
+    return version("ghaxis")
+
+
 def _end(request: Request, course: Course) -> float:
     return course.zero + max(request.times)
 
@@ -352,7 +366,7 @@ def _result(
     shown = [model.shown(name) for name in request.watch]
     factors = np.array([units.factor(model.unit(name), unit) for name, unit in zip(request.watch, shown, strict=True)])
     provenance = {
-        "ghaxis": version("ghaxis"),
+        "ghaxis": _version(),
         "model": model.hash,
         "engine": used,
         "tolerances": dataclasses.asdict(TOLERANCES[used]),

@@ -7,6 +7,7 @@ perfect one).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import re
@@ -24,13 +25,16 @@ from ghaxis.evidence import Finding, References, Study, Unreadable, all_findings
 from ghaxis.keeping import Kept
 from ghaxis.measure import watched
 from ghaxis.model import Model
+from ghaxis.people import Person
 from ghaxis.reading.book import Book
 from ghaxis.reading.numbers import number_of
 from ghaxis.reading.records import Library, StudyRecord
 from ghaxis.scoring import CAP, Prediction, Verdict, score_study, unit_of
+from ghaxis.simulation import bring_to_rest
 from ghaxis.treatment import Protocol
 from ghaxis.trial import Outcomes, Trial, persons
 
+TAPES = 8  # of the typical person: single samples of GH differ several-fold between moments
 TIERS = (("within_1_25", 0.25), ("within_1_5", 0.5), ("within_2", 1.0))
 SUMMARISED = ("calibration", "validation")
 REFERENCES = ("nothing", "shelf", "noise")
@@ -112,7 +116,7 @@ def validate(
 ) -> Scoreboard:
     """Score the model on studies by name, file, folder or record (all of the library by default), those of `use` only where given.
 
-    `people` are persons in each group (1: the typical one), each on `tapes` noise tapes (three for the typical person, else one). Whatever
+    `people` are persons in each group (1: the typical one), each on `tapes` noise tapes (eight for the typical person, else one). Whatever
     cannot be run stands under `skipped` with its reason and stops nothing. `progress(done, all)` counts studies; of a single one, its
     persons and courses. `keep` holds finished blocks, so that an interrupted run goes on. Raises InputError for a name that is no study.
     """
@@ -126,13 +130,17 @@ def validate(
     every = [Study.of(record, model.library) for record in records]
     watch, book = _watch(every), Book(model.library)
     inside = progress if len(every) == 1 else None
+    resting = _people(every, people, seed)
+    steps = len(resting) + len(every)
+    if len(every) > 1:
+        bring_to_rest(equipped, resting, engine, lambda done: progress(done, steps) if progress else None)
     for done, study in enumerate(every):
         if progress and len(every) > 1:
-            progress(done, len(every))
+            progress(len(resting) + done, steps)
         skipped += study.unreadable
         whole = () if study.record.parts else watch
         outcomes, failures = _outcomes(
-            equipped, study, people, tapes or (3 if people == 1 else 1), seed, engine, whole, workers, inside, keep
+            equipped, study, people, tapes or (TAPES if people == 1 else 1), seed, engine, whole, workers, inside, keep
         )
         skipped += failures
         failed = {f.id for f in failures}
@@ -143,8 +151,20 @@ def validate(
         skipped += unread
         verdicts += score_study(predictions, references)
     if progress and len(every) != 1:
-        progress(len(every), len(every))
+        progress(steps, steps)
     return Scoreboard(tuple(verdicts), tuple(skipped))
+
+
+def _people(studies: Sequence[Study], people: int, seed: int) -> list[tuple[Person, str]]:
+    """Everyone who takes part in a study of whole people, and the day on which they come to rest."""
+    found: list[tuple[Person, str]] = []
+    for study in studies:
+        record = study.record
+        used = {(arm.who, arm.day) for name, arm in record.arms.items() if any(name == a for f in study.findings for a, _ in f.tokens)}
+        for who, day in sorted(used) if not record.parts else ():
+            with contextlib.suppress(GhaxisError):  # said where the arm is run
+                found += [(person, day) for person in persons(record, record.people[who], people, seed)]
+    return list(dict.fromkeys(found))
 
 
 def references_of(library: Library, records: Iterable[StudyRecord] = ()) -> References:
