@@ -97,6 +97,11 @@ def _assay(s: Samples) -> tuple[float, float]:
     return s.option("cv", 0.06), s.option("sensitivity", 0.0, s.unit)
 
 
+def _printed(s: Samples) -> Array:
+    """What the assay prints: values below its detection limit read as the limit."""
+    return np.maximum(s.main, _assay(s)[1])
+
+
 def _found(s: Samples) -> profiles.Pulses:
     size = {k: int(s.option(k, 2.0)) for k in ("nadir", "peak")}
     return profiles.cluster(s.main, *_assay(s), **size, t_up=s.option("t_up", 2.0), t_down=s.option("t_down", 2.0))
@@ -118,14 +123,14 @@ def _interpulse_cv(s: Samples) -> tuple[float, str]:
 
 
 def _valley(s: Samples) -> tuple[float, str]:
-    """Mean of the samples outside pulses."""
+    """Mean of the samples outside pulses; the assay prints nothing below its detection limit."""
     outside = ~_found(s).inside
-    return (float(s.main[outside].mean()) if outside.any() else float("nan")), s.unit
+    return (float(_printed(s)[outside].mean()) if outside.any() else float("nan")), s.unit
 
 
 def _valley_share(s: Samples) -> tuple[float, str]:
     """Valley level held over the whole window, as a share of the whole area."""
-    return _valley(s)[0] / time_mean(s.times, s.main), "dimensionless"
+    return _valley(s)[0] / time_mean(s.times, _printed(s)), "dimensionless"
 
 
 def _onset_share(s: Samples) -> tuple[float, str]:
@@ -207,6 +212,18 @@ def _deconvolved_count(s: Samples) -> tuple[float, str]:
     return (float((found.moments >= s.times[0]).sum()) if found else 0.0), "dimensionless"
 
 
+def _deconvolved_pulsatile(s: Samples) -> tuple[float, str]:
+    """What all bursts of the window released per litre of distribution volume: their number times their mean mass."""
+    found = _deconvolved(s)
+    return (float(found.masses[found.moments >= s.times[0]].sum()) if found else 0.0), s.unit
+
+
+def _deconvolved_basal(s: Samples) -> tuple[float, str]:
+    """The steady rate beside the bursts, per litre of distribution volume and hour."""
+    found = _deconvolved(s)
+    return (found.basal if found else float("nan")), f"({s.unit})/hour"
+
+
 def _entropy(s: Samples) -> tuple[float, str]:
     return profiles.approximate_entropy(s.main, int(s.option("m", 1.0)), s.option("r", 0.2)), "dimensionless"
 
@@ -215,6 +232,13 @@ def _ratio(s: Samples) -> tuple[float, str]:
     """Time-mean of the quantity over that of the quantity named in `over`."""
     over = s.options["over"]
     return time_mean(s.times, s.main) / time_mean(s.times, s.values[over]), f"({s.unit})/({s.units[over]})"
+
+
+def _clearance(s: Samples) -> tuple[float, str]:
+    """What is taken up, over the mean level named in `over` and the quantity named in `per` (body weight)."""
+    value, unit = _ratio(s)
+    per = s.options["per"]
+    return value / time_mean(s.times, s.values[per]), f"({unit})/({s.units[per]})"
 
 
 def _homa(s: Samples) -> tuple[float, str]:
@@ -260,13 +284,16 @@ READINGS: Mapping[str, Callable[[Samples], tuple[float, str]]] = MappingProxyTyp
         "deconvolved_half_life": _deconvolved_half_life,
         "deconvolved_mass": _deconvolved_mass,
         "deconvolved_count": _deconvolved_count,
+        "deconvolved_pulsatile": _deconvolved_pulsatile,
+        "deconvolved_basal": _deconvolved_basal,
         "entropy": _entropy,
         "ratio": _ratio,
+        "clearance": _clearance,
         "homa": _homa,
         "score": _score,
     }
 )
-QUANTITY_OPTIONS = ("volume", "release", "insulin", "onset", "over", "age", "female")  # options that name a quantity of the model
+QUANTITY_OPTIONS = ("volume", "release", "insulin", "onset", "over", "per", "age", "female")  # options that name a quantity of the model
 
 
 # --- the door -----------------------------------------------------------------------------------------------------------------------
@@ -288,17 +315,18 @@ def span(record: MeasureRecord, at: float, window: str | None = None) -> tuple[f
     return at + start, at + end
 
 
-def needed(record: MeasureRecord, at: float, window: str | None = None) -> Array:
-    """The times (hours since begin) at which a reading at `at` needs samples."""
+def needed(record: MeasureRecord, at: float, window: str | None = None, sampling: str | None = None) -> Array:
+    """The times (hours since begin) at which a reading at `at` needs samples; `sampling` ("20 min") instead of the record's own."""
     start, end = span(record, at, window)
     if end == start:
         return np.array([start])
-    step = units.hours(record.sampling, "sampling") if record.sampling else max(_FINEST, (end - start) / 2000.0)
+    every = sampling or record.sampling
+    step = units.hours(every, "sampling") if every else max(_FINEST, (end - start) / 2000.0)
     steps = max(1, round((end - start) / step))
     return np.linspace(start, end, steps + 1)
 
 
-def measure(result: Result, record: MeasureRecord, at: float, window: str | None = None) -> float:
+def measure(result: Result, record: MeasureRecord, at: float, window: str | None = None, sampling: str | None = None) -> float:
     """The measure of a run at `at` (hours since begin), in the record's unit; NaN where the rule finds nothing to read.
 
     Raises InputError if the run did not watch what the measure reads or does not reach the window, LibraryError for an unknown reading.
@@ -307,7 +335,7 @@ def measure(result: Result, record: MeasureRecord, at: float, window: str | None
         raise LibraryError(
             [Mistake(record.place, f"unknown reading '{record.reads}' of measure {record.name}", nearest(record.reads, READINGS))]
         )
-    times = needed(record, at, window)
+    times = needed(record, at, window, sampling)
     curves = {name: result[name] for name in watched(record)}
     for name, curve in curves.items():
         if times[0] < curve.times[0] - 1e-9 or times[-1] > curve.times[-1] + 1e-9:

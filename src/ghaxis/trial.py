@@ -43,12 +43,13 @@ class Arm:
 
 @dataclass(frozen=True)
 class Ask:
-    """One reading of one arm: a measure at `at` (hours since begin), over its own window or `window`."""
+    """One reading of one arm: a measure at `at` (hours since begin), over its own window and sampling or those given."""
 
     arm: str
     measure: str
     at: float
     window: str | None = None
+    sampling: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,9 @@ class Outcomes:
     readings: Mapping[Ask, Array]
     left_out: Mapping[str, str] = field(default_factory=dict)
 
-    def of(self, arm: str, measure: str, at: float | str, window: str | None = None) -> Array:
+    def of(self, arm: str, measure: str, at: float | str, window: str | None = None, sampling: str | None = None) -> Array:
         """One reading (persons, tapes). Raises InputError for what the trial did not read."""
-        ask = Ask(arm, measure, units.hours(at) if isinstance(at, str) else at, window)
+        ask = Ask(arm, measure, units.hours(at) if isinstance(at, str) else at, window, sampling)
         if ask not in self.readings:
             known = sorted({a.measure for a in self.readings})
             hint = nearest(measure, known) if measure not in known else None
@@ -211,11 +212,11 @@ class Trial:
         return self.people if isinstance(self.people, Mapping) else {EVERYONE: self.people}
 
     def _times(self, arm: str, records: Mapping[str, MeasureRecord]) -> tuple[float, ...]:
-        grids = [rules.needed(records[a.measure], a.at, a.window) for a in self.readings if a.arm == arm]
+        grids = [rules.needed(records[a.measure], a.at, a.window, a.sampling) for a in self.readings if a.arm == arm]
         return tuple(float(t) for t in np.unique(np.round(np.concatenate(grids), 9))) if grids else ()
 
     def _read(self, results: Sequence[Result], record: MeasureRecord, ask: Ask) -> Array:
-        return np.array([rules.measure(result, record, ask.at, ask.window) for result in results]).reshape(-1, self.tapes)
+        return np.array([rules.measure(result, record, ask.at, ask.window, ask.sampling) for result in results]).reshape(-1, self.tapes)
 
 
 def _left_out(
@@ -252,7 +253,7 @@ def measure_named(name: str, model: Model) -> MeasureRecord:
 
 def asked(finding: Finding) -> tuple[Ask, ...]:
     """The readings that a finding needs."""
-    return tuple(Ask(arm, finding.measure.name, at, finding.record.window) for arm, at in finding.tokens)
+    return tuple(Ask(arm, finding.measure.name, at, finding.record.window, finding.record.sampling) for arm, at in finding.tokens)
 
 
 def persons(study: StudyRecord, group: PeopleRecord, n: int, seed: int) -> tuple[Person, ...]:

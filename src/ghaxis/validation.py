@@ -261,7 +261,7 @@ def predicted(finding: Finding, outcomes: Outcomes) -> Prediction:
     """`of` over the means of its readings; its standard error by the jackknife over persons and tapes, group by group."""
     lanes = {}
     for arm, at in finding.tokens:
-        lanes[arm, at] = outcomes.of(arm, finding.measure.name, at, finding.record.window).ravel()
+        lanes[arm, at] = outcomes.of(arm, finding.measure.name, at, finding.record.window, finding.record.sampling).ravel()
         if np.isnan(lanes[arm, at]).any():
             raise _empty(finding, arm, at)
     means = {token: float(v.mean()) for token, v in lanes.items()}

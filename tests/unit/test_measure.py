@@ -129,6 +129,31 @@ def test_pulse_readings_of_a_known_day():
     )
 
 
+def test_an_assay_prints_nothing_below_its_limit():
+    times = np.arange(0, 24 + 1e-9, TEN_MINUTES)
+    values, _ = profile([2.0, 6.0, 11.0, 17.0], np.full(4, 4.0), times)
+    options = {"window": "24 h", "sampling": "10 min", "sensitivity": "0.2 ug/L"}
+    assert m.measure(run(times, GH=values), record("valley", **options), 0.0) == pytest.approx(0.2, rel=0.02)
+    share = m.measure(run(times, GH=values), record("valley_share", unit="dimensionless", **options), 0.0)
+    assert share == pytest.approx(0.2 / profiles.time_mean(times, np.maximum(values, 0.2)), rel=0.02)
+
+
+def test_a_paper_samples_as_often_as_it_did():
+    times = np.arange(0, 24 + 1e-9, 1 / 12)
+    values = np.where(np.arange(len(times)) % 4 == 1, 9.0, 1.0)  # seen every 5 minutes, missed every 20
+    result = run(times, GH=values)
+    asked = record("peak", window="24 h", sampling="5 min")
+    assert m.measure(result, asked, 0.0) == 9.0
+    assert m.measure(result, asked, 0.0, sampling="20 min") == 1.0
+    assert len(m.needed(asked, 0.0, "1 h", "20 min")) == 4
+
+
+def test_a_clearance_is_uptake_over_level_and_weight():
+    result = run([0.0, 1.0, 2.0], uptake=(36000.0, "ng/hour"), GH=(2000.0, "ng/L"), weight=(60.0, "kg"))
+    asked = record("clearance", "uptake", "mL/min/kg", "2 h", "1 h", over="GH", per="weight")
+    assert m.measure(result, asked, 0.0) == pytest.approx(5.0)
+
+
 def test_half_life_of_an_exponential_is_exact():
     times = np.arange(0, 2, 1 / 12)
     assert profiles.decay_half_life(times, 7 * 2 ** (-times / 0.4)) == pytest.approx(0.4)
@@ -259,6 +284,9 @@ def test_deconvolution_finds_what_went_in():
     assert m.measure(result, record("deconvolved_half_life", unit="min", **options), 0.0) == pytest.approx(18.0, rel=0.01)
     assert m.measure(result, record("deconvolved_mass", **options), 0.0) == pytest.approx(3.6, rel=0.02)
     assert m.measure(result, record("deconvolved_count", unit="dimensionless", **options), 0.0) == 5
+    assert m.measure(result, record("deconvolved_pulsatile", **options), 0.0) == pytest.approx(18.0, rel=0.02)
+    assert m.measure(result, record("deconvolved_basal", unit="ug/L/h", **options), 0.0) == pytest.approx(found.basal, rel=0.01)
+    assert m.measure(run(times, GH=0.7), record("deconvolved_pulsatile", **options), 0.0) == 0.0
     assert np.isnan(m.measure(run(times, GH=0.7), record("deconvolved_half_life", unit="min", **options), 0.0))
 
 

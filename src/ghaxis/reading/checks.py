@@ -24,18 +24,21 @@ BODY = ("age", "female", "BMI", "weight", "height")  # what every formula of a c
 # The unit of what each reading of `ghaxis.measure` returns, over the quantity it reads ({of}) and those that its options name.
 READINGS: Mapping[str, str] = MappingProxyType(
     {
-        **dict.fromkeys(("level", "mean", "peak", "nadir", "increment", "pulse_amplitude", "valley", "deconvolved_mass"), "{of}"),
+        **dict.fromkeys(("level", "mean", "peak", "nadir", "increment", "pulse_amplitude", "valley"), "{of}"),
+        **dict.fromkeys(("deconvolved_mass", "deconvolved_pulsatile"), "{of}"),
         **dict.fromkeys(("time_of_peak", "decay", "pulse_decay", "turnover", "deconvolved_half_life"), "hour"),
         **dict.fromkeys(("pulse_count", "interpulse_cv", "valley_share", "onset_share", "entropy", "homa", "score"), "dimensionless"),
         **dict.fromkeys(("burst_count", "deconvolved_count"), "dimensionless"),
         "area": "({of})*hour",
         "decay_rate": "1/hour",
+        "deconvolved_basal": "({of})/hour",
         "secretion": "({of})/({volume})",
         "burst_mass": "({of})*hour/({volume})",
         "ratio": "({of})/({over})",
+        "clearance": "(({of})/({over}))/({per})",
     }
 )
-QUANTITY_OPTIONS = ("volume", "release", "insulin", "onset", "over", "age", "female")  # options of a measure that name a quantity
+QUANTITY_OPTIONS = ("volume", "release", "insulin", "onset", "over", "per", "age", "female")  # options of a measure that name a quantity
 
 
 def check_library(library: Library) -> list[Mistake]:

@@ -251,6 +251,8 @@ class ArmRecord:
 class FindingRecord:
     """One published number: a measure, arithmetic over `arm@time`, and what was observed (or what is expected).
 
+    `window` and `sampling` are the paper's own, where they differ from those of the measure.
+
     A constant may have `number` instead of both: arithmetic over numbers of the model's text ("log(2) / k_BP3").
     """
 
@@ -270,6 +272,7 @@ class FindingRecord:
     note: str
     place: Place
     number: str = ""
+    sampling: str | None = None
 
 
 @dataclass(frozen=True)

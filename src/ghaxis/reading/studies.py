@@ -11,7 +11,7 @@ from ghaxis import units
 from ghaxis.errors import InputError, Mistake, UnitError, nearest
 from ghaxis.reading import arithmetic
 from ghaxis.reading.arithmetic import Of, parse_of
-from ghaxis.reading.document import Document, Table, clock, named, span
+from ghaxis.reading.document import Document, Table, clock, duration, named, span
 from ghaxis.reading.records import ArmRecord, FindingRecord, MeasureRecord, PeopleRecord, StudyRecord
 
 SEEN = ("fulltext", "abstract", "secondary", "memory")
@@ -45,6 +45,7 @@ _FINDING_KEYS = (
     "expect",
     "claim",
     "window",
+    "sampling",
     "note",
 )
 
@@ -197,12 +198,13 @@ def _finding(table: Table, arms: Mapping[str, ArmRecord], measures: Mapping[str,
         table.text("note", ""),
         table.place,
         number,
+        duration(table, "sampling", "") or None,
     )
 
 
 def _number(table: Table, text: str) -> None:
     """Arithmetic over the model's text stands alone: no measure is read, nothing is expected of it but a value."""
-    for key in ("measure", "of", "window", "expect"):
+    for key in ("measure", "of", "window", "sampling", "expect"):
         if key in table.values:
             table.report(key, f"'number' is read off the model's text and '{key}' off a run: write one of them")
     try:
