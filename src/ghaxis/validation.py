@@ -121,8 +121,8 @@ def validate(
 
 
 def references_of(library: Library, records: Iterable[StudyRecord] = ()) -> References:
-    """The look-up behind *nothing* and *shelf*: all studies of the library, and those asked for."""
-    every = {record.key: record for record in (*library.studies.values(), *records)}
+    """The look-up behind *nothing* and *shelf*: studies of the library, and those asked for; no `extra` one: it counts in nothing."""
+    every = {record.key: record for record in (*library.studies.values(), *records) if record.use != "extra"}
     return References(all_findings(every.values(), library))
 
 

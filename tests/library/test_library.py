@@ -39,7 +39,7 @@ def of_file(mistakes: Sequence[Mistake], file: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def mistakes() -> list[Mistake]:
-    return check(LIBRARY)
+    return [*check(LIBRARY), *protocol_mistakes(LIBRARY.studies.values(), LIBRARY)]
 
 
 @pytest.fixture(scope="module")
