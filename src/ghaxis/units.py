@@ -102,7 +102,9 @@ def split(text: str, what: str = "") -> tuple[float, str]:
     """Number and unit text of "2.5 mg/kg"; the unit is "" for a bare number. Raises InputError if there is no number, or a second one."""
     match = _TEXT.match(text)
     if not match or _SECOND.match(match[2]):
-        raise InputError((f"{what} = " if what else "") + f"'{text}' is " + ("more than one number" if match else "not a number with a unit"))
+        raise InputError(
+            (f"{what} = " if what else "") + f"'{text}' is " + ("more than one number" if match else "not a number with a unit")
+        )
     return float(match[1]), match[2]
 
 
