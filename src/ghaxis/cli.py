@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -24,10 +24,10 @@ from ghaxis.errors import GhaxisError, InputError, LibraryError, Mistake, neares
 from ghaxis.keeping import Kept
 from ghaxis.model import Model
 from ghaxis.people import Person
-from ghaxis.reading.records import Library
+from ghaxis.reading.records import Library, Parameter, Severity, StudyRecord
 from ghaxis.report import tables
 from ghaxis.simulation import Request, Result, simulate_many
-from ghaxis.treatment import Protocol
+from ghaxis.treatment import Protocol, protocol_mistakes
 from ghaxis.validation import Scoreboard
 from ghaxis.validation import validate as score
 
@@ -47,6 +47,7 @@ Plot = Annotated[Path | None, typer.Option(help="write a figure (.png, .pdf, .sv
 
 _USES = ("calibration", "validation", "claim", "extra")
 _FIGURES, _SAVED, _PAGES = (".png", ".pdf", ".svg"), (".parquet", ".nc", ".csv"), (".html",)
+_PLURAL = {"study": "studies", "condition": "conditions", "therapy": "therapies", "intervention": "interventions"}
 _KINDS = ("therapies", "conditions", "interventions", "days", "measures", "studies", "parts", "quantities")
 
 
@@ -260,10 +261,15 @@ def _print_board(board: Scoreboard, as_json: bool, title: str, *wrote: Path | No
     if as_json:
         _print_json(board.json())
         return
-    _out.print(tables.findings(board.rows(), title))
+    summary, extra = board.summary(), sum(v.finding.study.use == "extra" for v in board.verdicts)
+    if board.verdicts:
+        _out.print(tables.findings(board.rows(), title))
     if board.skipped:
         _out.print(tables.skipped(board.json()["skipped"]))
-    _out.print(tables.summary(board.summary()))
+    if any(part["n"] for part in summary.values()):
+        _out.print(tables.summary(summary))
+    if extra:
+        _out.print(f"{extra} findings of extra studies, counted in no summary", highlight=False)
     for path in filter(None, wrote):
         _out.print(f"wrote {path}")
 
@@ -295,7 +301,11 @@ def evidence(
 
 
 @app.command("list")
-def list_(kind: Annotated[str, typer.Argument(help=", ".join(_KINDS))] = "therapies", as_json: Json = False) -> None:
+def list_(
+    kind: Annotated[str, typer.Argument(help=", ".join(_KINDS))] = "therapies",
+    word: Annotated[str, typer.Argument(help="only what has this word in its name or meaning")] = "",
+    as_json: Json = False,
+) -> None:
     """List what the library holds."""
     if kind not in _KINDS:
         hint = nearest(kind, _KINDS)
@@ -308,17 +318,27 @@ def list_(kind: Annotated[str, typer.Argument(help=", ".join(_KINDS))] = "therap
     elif kind == "parts":
         rows = [(n, ", ".join(f.offers), f.title) for n, f in library.fragments.items()]
     elif kind == "therapies":
-        rows = [(n, t.status, t.title) for n, t in library.therapies.items()]
+        rows = [(n, f"{', '.join(t.routes)}; {t.status}", t.title) for n, t in library.therapies.items()]
+    elif kind == "conditions":
+        rows = [(n, _defaults(c.severities.values()), c.title) for n, c in library.conditions.items()]
+    elif kind == "interventions":
+        rows = [(n, _defaults(i.parameters.values()), i.title) for n, i in library.interventions.items()]
     elif kind == "studies":
         rows = [(n, s.use, s.citation) for n, s in library.studies.items()]
     elif kind == "measures":
         rows = [(n, m.unit, m.meaning) for n, m in library.measures.items()]
     else:
         rows = [(n, "", r.title) for n, r in getattr(library, kind).items()]
+    rows = [row for row in rows if word.lower() in " ".join(row).lower()]
     if as_json:
         _print_json([{"name": a, "detail": b, "title": c} for a, b, c in rows])
     else:
         _out.print(tables.listing(kind, rows, ("name", "", "")))
+
+
+def _defaults(knobs: Iterable[Severity | Parameter]) -> str:
+    """What a state or an act may say, as it is written, each at its default."""
+    return ", ".join(f"{knob.name} = {knob.default}" for knob in knobs)
 
 
 @app.command()
@@ -345,36 +365,55 @@ def explain(
 
 @app.command()
 def check(
-    names: Annotated[list[str] | None, typer.Argument(help="files by name, or study files from outside; the whole library if none")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="files by name, or study files (folders of them) from outside; the whole library if none")
+    ] = None,
     references: Annotated[bool, typer.Option("--references", help="compute the reference man again, and compare (a minute)")] = False,
     as_json: Json = False,
 ) -> None:
     """List every mistake in the library's text: file, line, what is wrong, the nearest right word."""
-    outside = [Path(n) for n in names or [] if n.endswith(".toml") and Path(n).is_file()]
+    known = {path.stem for path in reading.packaged_root().rglob("*") if path.suffix in (".ant", ".toml")}
+    names = [file for name in names or [] for file in (_studies_in(Path(name)) if Path(name).is_dir() and name not in known else [name])]
+    outside = [Path(n) for n in names if n.endswith(".toml") and Path(n).is_file()]
     library = reading.read_library(studies=outside)
-    for name in names or []:
-        known = {path.stem for path in reading.packaged_root().rglob("*") if path.suffix in (".ant", ".toml")}
+    for name in names:
         if Path(name) not in outside and Path(name).stem not in known:
             hint = nearest(Path(name).stem, known)
             raise InputError(f"no file '{name}' here or in the library" + (f"; did you mean '{hint}'?" if hint else ""))
-    mistakes = reading.check(library, [n if Path(n) not in outside else Path(n).stem for n in names or []])
+    wanted = [n if Path(n) not in outside else Path(n).stem for n in names]
+    mistakes = {*reading.check(library, wanted), *protocol_mistakes(_asked(library, wanted), library)}
     if not names:
-        mistakes = sorted({*mistakes, *_assembled(library)}, key=lambda m: (m.place, m.what))
+        mistakes.update(_assembled(library))
     if references:
         from ghaxis.references import mistakes as unlike
 
-        mistakes += unlike(Model.load(library))
-    errors = [m for m in mistakes if m.severity == "error"]
+        mistakes.update(unlike(Model.load(library)))
+    found = sorted(mistakes, key=lambda m: (m.place, m.what))
+    errors = [m for m in found if m.severity == "error"]
     if as_json:
         _print_json(
-            [{"file": m.place.file, "line": m.place.line, "what": m.what, "nearest": m.nearest, "severity": m.severity} for m in mistakes]
+            [{"file": m.place.file, "line": m.place.line, "what": m.what, "nearest": m.nearest, "severity": m.severity} for m in found]
         )
     else:
-        for m in mistakes:
+        for m in found:
             _out.print(str(m), style="red" if m.severity == "error" else "yellow", highlight=False, markup=False, soft_wrap=True)
-        _out.print(f"{len(errors)} errors, {len(mistakes) - len(errors)} warnings in {_counted(library)}")
+        _out.print(f"{len(errors)} errors, {len(found) - len(errors)} warnings in {', '.join(names) or _counted(library)}", highlight=False)
     if errors:
         raise typer.Exit(1)
+
+
+def _studies_in(folder: Path) -> list[str]:
+    """The study files of a folder. Raises InputError where there is none."""
+    found = sorted(map(str, folder.glob("*.toml")))
+    if not found:
+        raise InputError(f"no study file (.toml) in the folder '{folder}'")
+    return found
+
+
+def _asked(library: Library, names: list[str]) -> list[StudyRecord]:
+    """The studies in files of the given names; all of them where none is given."""
+    stems = {name.removesuffix(".toml") for name in names}
+    return [study for study in library.studies.values() if not stems or Path(study.place.file).stem in stems]
 
 
 def _assembled(library: Library) -> list[Mistake]:
@@ -409,6 +448,8 @@ def new(
     target = folder / f"{name}{templates[kind].suffix}"
     if target.exists():
         raise InputError(f"{target} is already there; nothing was changed")
+    if name in getattr(reading.read_library(), _PLURAL[kind]):
+        raise InputError(f"the library has a {kind} '{name}' already; give yours another name")
     target.write_text(templates[kind].read_text(encoding="utf-8").replace("NAME", name), encoding="utf-8")
     _print_json({"wrote": str(target)}) if as_json else _out.print(f"wrote {target}")
 

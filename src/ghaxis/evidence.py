@@ -7,7 +7,6 @@ arm's n), SE and 95 % intervals become standard errors; guessed ones, ranges and
 
 from __future__ import annotations
 
-import ast
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +21,6 @@ from ghaxis.errors import InputError, LibraryError, UnitError, nearest
 from ghaxis.reading import read_study
 from ghaxis.reading.arithmetic import Of, parse_of
 from ghaxis.reading.records import FindingRecord, Library, MeasureRecord, PeopleRecord, StudyRecord
-from ghaxis.reading.study_checks import first_words
 
 Form = Literal["level", "ratio", "relative", "logarithm", "difference", "share", "order", "constant"]
 FLOOR = 0.05  # effects below this (5 %) are not told from none
@@ -145,7 +143,8 @@ class Finding:
 
 def acts(protocol: str) -> tuple[str, ...]:
     """The words that open the acts of a protocol text, sorted: what was given or done, without dose and time."""
-    return tuple(sorted({word for word in first_words(protocol) if word not in ("nothing", "then")}))
+    opened = [re.match(r"[A-Za-z_][\w-]*", act.strip()) for act in re.split(r"[;\n+]|\bthen\b", protocol)]
+    return tuple(sorted({match[0] for match in opened if match and match[0] != "nothing"}))
 
 
 @dataclass(frozen=True)
@@ -205,7 +204,7 @@ def find_studies(library: Library, asked: Sequence[str | Path | StudyRecord]) ->
                 try:
                     records.append(read_study(path, library))
                 except LibraryError as error:
-                    failed.append(Unreadable(str(path), "", "; ".join(map(str, error.mistakes))))
+                    failed += [Unreadable(str(path), "", str(m)) for m in sorted(error.mistakes, key=lambda m: m.place)]
         else:
             hint = nearest(str(one), library.studies)
             raise InputError(f"no study, file or folder '{one}'" + (f"; did you mean '{hint}'?" if hint else ""))
@@ -247,14 +246,7 @@ def form_of(record: FindingRecord, of: Sequence[Of]) -> Form:
         return "level" if record.kind in ("level", "constant") else "difference"
     if degree != 0:
         raise InputError(f"'{of[0].text}' is neither a level, a difference nor a ratio")
-    match ast.parse(of[0].expression, mode="eval").body:
-        case ast.BinOp(op=ast.Sub(), right=ast.Constant(value=1)):
-            return "relative"
-        case ast.BinOp(op=ast.Sub() | ast.Add()):
-            return "share"
-        case ast.Call(func=ast.Name(id="log")):
-            return "logarithm"
-    return "ratio"
+    return of[0].shape
 
 
 def _precision(draft: Finding) -> tuple[float | None, tuple[float, float] | None]:

@@ -94,14 +94,17 @@ def _pure(unit: str) -> bool:
     return abs(float(_quantity_of(unit).magnitude) - 1.0) < 1e-15
 
 
+_SECOND = re.compile(r"[-+±–]|to\b|[*/]\s*[\d.]|\d+(?![\d.]*(?:\s*/|\*\*|[eE]\d))")  # "20-25 kg", "20 +/- 5 kg"; not "0.3 1/h", "2 1e9/L"
 _TEXT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$")
 
 
 def split(text: str, what: str = "") -> tuple[float, str]:
-    """Number and unit text of "2.5 mg/kg"; the unit is "" for a bare number. Raises InputError if there is no number."""
+    """Number and unit text of "2.5 mg/kg"; the unit is "" for a bare number. Raises InputError if there is no number, or a second one."""
     match = _TEXT.match(text)
-    if not match:
-        raise InputError((f"{what} = " if what else "") + f"'{text}' is not a number with a unit")
+    if not match or _SECOND.match(match[2]):
+        raise InputError(
+            (f"{what} = " if what else "") + f"'{text}' is " + ("more than one number" if match else "not a number with a unit")
+        )
     return float(match[1]), match[2]
 
 

@@ -220,6 +220,67 @@ def test_check_of_a_wrong_study_lists_all_with_line_and_nearest_word(ghaxis) -> 
     assert {"file", "line", "what", "nearest", "severity"} == set(found[0])
 
 
+FIVE = {
+    'state = "healthy"': 'state = "helthy"',
+    'measure = "IGF1_total"': 'measure = "IGF1"',
+    'age = "45 years"': 'age = "45 kg"',
+    'of = "treated@2': 'of = "treatd@2',
+    "daily at 20:00": "daily at 25:00",
+}
+
+
+def test_five_mistakes_are_told_at_once_and_cost_no_other_file(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    Path("mine").mkdir()
+    ghaxis("new", "study", "wrong", "--folder", "mine")
+    text = Path("mine/wrong.toml").read_text(encoding="utf-8")
+    right = text.replace("wrong", "good")
+    for old, new in FIVE.items():
+        assert old in text
+        text = text.replace(old, new, 1)
+    Path("mine/wrong.toml").write_text(text)
+    Path("mine/good.toml").write_text(right)
+    told = ghaxis("check", "mine")
+    assert told.code == 1
+    lines = [line for line in told.out.splitlines() if line.startswith("mine/wrong.toml:")]
+    whats = (
+        "did you mean 'healthy'",
+        "'kg' cannot be read",
+        "'25:00' is no time of day",
+        "did you mean 'IGF1_total'",
+        "did you mean 'treated'",
+    )
+    assert len(lines) == len(whats)
+    assert all(what in line for what, line in zip(whats, lines, strict=True)), lines
+    assert "5 errors, 0 warnings in mine/good.toml, mine/wrong.toml" in told.out
+    found = ghaxis("validate", "mine", "--json").json()
+    assert [row["id"] for row in found["findings"]] == ["good_igf1"]
+    assert {row["study"] for row in found["skipped"]} == {"mine/wrong.toml"}
+    assert len(found["skipped"]) == 4  # the protocol is read when the arm is
+    shown = ghaxis("validate", "mine").out
+    assert "1 findings of extra studies, counted in no summary" in shown
+    assert "Scoreboard" not in shown
+
+
+def test_a_drug_that_the_library_lacks_costs_only_its_own_findings(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    ghaxis("new", "study", "mine")
+    text = Path("mine.toml").read_text(encoding="utf-8").replace('do = "nothing"', 'do = "zzz 3 mg oral daily"')
+    Path("mine.toml").write_text(
+        text + text[text.index("[[finding]]") :].replace("mine_igf1", "mine_drug").replace("treated@", "untreated@")
+    )
+    told = ghaxis("check", "mine.toml")
+    assert (told.code, "'zzz' is no therapy, intervention or quantity" in told.out) == (1, True)
+    found = ghaxis("validate", "mine.toml", "--json").json()
+    assert [row["id"] for row in found["findings"]] == ["mine_igf1"]
+    assert [(row["id"], "'zzz' is no therapy" in row["reason"]) for row in found["skipped"]] == [("mine_drug", True)]
+
+
+def test_list_by_a_word_and_what_a_state_may_say(ghaxis) -> None:  # type: ignore[no-untyped-def]
+    names = [row["name"] for row in ghaxis("list", "measures", "IGF1", "--json").json()]
+    assert "IGF1_total" in names and "VAT" not in names
+    details = {row["name"]: row["detail"] for row in ghaxis("list", "conditions", "--json").json()}
+    assert details["masld"] == "steatosis = 15 percent, fibrosis = 0"
+
+
 @pytest.mark.parametrize("kind", ["study", "condition", "therapy", "intervention"])
 def test_new_writes_a_start_that_is_not_overwritten(kind: str, ghaxis) -> None:  # type: ignore[no-untyped-def]
     wrote = ghaxis("new", kind, "mine", "--json").json()["wrote"]
@@ -311,6 +372,9 @@ MISTAKES = [
     (["check", "masdl"], "masld"),
     (["new", "studdy", "x"], "study"),
     (["new", "study", "X"], "lower-case"),
+    (["new", "study", CELLS], "already"),
+    (["new", "therapy", "rhgh"], "already"),
+    (["check", "."], "no study file"),
     (["export", "model.txtx"], ".xml"),
     (["export", "model.xml", "--therapies", "tesamorlin"], "tesamorelin"),
     (["export", "nowhere/model.xml"], "nowhere"),

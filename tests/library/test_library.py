@@ -19,7 +19,7 @@ from ghaxis.reading.dialect import names_in
 from ghaxis.reading.records import Definition, Fragment
 from ghaxis.reading.sources import keys_of, known_words, read_claims, read_sources
 from ghaxis.simulation import Request, simulate_many
-from ghaxis.treatment import Protocol, day_paths
+from ghaxis.treatment import Protocol, day_paths, protocol_mistakes
 from ghaxis.trial import persons
 
 ROOT = packaged_root()
@@ -39,7 +39,7 @@ def of_file(mistakes: Sequence[Mistake], file: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def mistakes() -> list[Mistake]:
-    return check(LIBRARY)
+    return [*check(LIBRARY), *protocol_mistakes(LIBRARY.studies.values(), LIBRARY)]
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ghaxis.errors import Mistake
 from ghaxis.reading import check, packaged_root, read_library
+from ghaxis.treatment import protocol_mistakes
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ STUDIES = (
     Plant("studies/falutz2007.toml", r"^\[study\]\n(?:.*\n)*?(seen) = ", "sen", "unknown key 'sen'", "seen"),
     Plant("studies/assy2008.toml", r"child_pugh = (C)", "D", "child_pugh must be one of A, B, C, not 'D'"),
     Plant("studies/assy2008.toml", r'^who = "(meld_10)"', "meld10", "unknown group 'meld10'", "meld_10"),
-    Plant("studies/assy2008.toml", r'^do = "(rhgh) ', "rhg", "unknown therapy or intervention 'rhg'", "rhgh"),
+    Plant("studies/assy2008.toml", r'^do = "(rhgh) ', "rhg", "'rhg' is no therapy, intervention or quantity", "rhgh"),
     Plant("studies/assy2008.toml", r'^of = "(controls)@24 h', "control", "unknown arm 'control'", "controls"),
     Plant("studies/cuneo1995.toml", r'^claim = "(D3)"', "D33", "unknown claim 'D33'", "D3"),
     Plant("studies/hartman1992.toml", r'^value = "\d+ (ug/L/day)"', "ug/L", "the dimensions differ"),
@@ -96,7 +97,8 @@ def test_one_check_reports_every_planted_mistake(tmp_path: Path) -> None:
     root = tmp_path / "library"
     shutil.copytree(packaged_root(), root)
     lines = planted(root, PLANTS)
-    found = check(read_library(root))
+    library = read_library(root)
+    found = [*check(library), *protocol_mistakes(library.studies.values(), library)]
     missed = [
         f"{plant.file}:{line} {plant.what}; there: {[str(m) for m in found if m.place.file == plant.file]}"
         for plant, line in zip(PLANTS, lines, strict=True)

@@ -278,12 +278,6 @@ def test_the_small_library_is_right(tmp_path: Path) -> None:
         ),
         (
             "studies/known2001.toml",
-            "then push",
-            "then posh",
-            "known2001.toml:13: error: unknown therapy or intervention 'posh' (did you mean 'push'?)",
-        ),
-        (
-            "studies/known2001.toml",
             "n = 9",
             "n = 9\nfatt = 3",
             "known2001.toml:11: error: unknown characteristic 'fatt' (did you mean 'fat'?)",

@@ -345,6 +345,17 @@ def test_study(tmp_path: Path, measures: dict[str, MeasureRecord]) -> None:
         ('se = "10 percent"', 'sem = "10 percent"', 23, "unknown key 'sem'", "se"),
         ('expect = "decreasing"', 'expect = "decresing"', 29, "not something to expect", "decreasing"),
         ('["controls@24 h", "controls@0 h"]', '["controls@24 h", "control@0 h"]', 28, "unknown arm", "controls"),
+        ('measure = "IGF1_total"\nof = "', 'measure = "IGF1"\nof = "', 20, "unknown measure 'IGF1'", "IGF1_total"),
+        ('measure = "IGF1_total"\nof = "', 'measure = "lean"\nof = "', 20, "unknown measure 'lean'", "lean_mass"),
+        ('value = "133 percent"', 'value = "133 ± 10 percent"', 22, "what follows the sign is a 'spread'", None),
+        ('value = "133 percent"', 'value = "133 +/- 10 percent"', 22, "what follows the sign is a 'spread'", None),
+        ('value = "133 percent"', 'value = "100-160 percent"', 22, "a range is written as 'low' and 'high'", None),
+        ('value = "133 percent"', 'value = "100 to 160 percent"', 22, "a range is written as 'low' and 'high'", None),
+        ('value = "133 percent"', 'value = "317/136"', 22, "worked out", None),
+        ('value = "133 percent"', 'value = "-133 percent"', 22, "is above -100 percent", None),
+        ('value = "133 percent"', 'value = "133 percent"\nwindow = "0 h to 2 h"', 23, "a window says nothing", None),
+        ('mean = "56 years"', 'mean = "50-60 years"', 12, "a range is written as 'low' and 'high'", None),
+        ('mean = "56 years"', 'mean = "56 ± 9 years"', 12, "what follows the sign is a 'spread'", None),
         ('id = "assy2008_order"', 'id = "assy2008_gen_controls"', 26, "used twice (first in line 19)", None),
     ],
 )
@@ -367,7 +378,23 @@ def test_a_study_from_outside_is_read_against_the_library(tmp_path: Path) -> Non
     )
     with pytest.raises(LibraryError) as caught:
         read_study(wrong, library)
-    assert {(m.place.line, m.nearest) for m in caught.value.mistakes} == {(10, "healthy"), (16, "rhgh")}
+    assert [(m.place.line, m.nearest) for m in caught.value.mistakes] == [(10, "healthy")]  # an arm that cannot be read costs its findings
+
+
+def test_a_ratio_below_nothing_is_a_change_that_was_not_told_so(tmp_path: Path, measures: dict[str, MeasureRecord]) -> None:
+    text = STUDY.replace("controls@0 h - 1", "controls@0 h").replace("133 percent", "-42 percent")
+    _, mistakes = read_study_file(written(tmp_path, text), None, measures)
+    assert any(m.place.line == 22 and "is 'controls@24 h / controls@0 h - 1'" in m.what for m in mistakes), shown(mistakes)
+
+
+def test_a_single_group_need_not_be_named(tmp_path: Path, measures: dict[str, MeasureRecord]) -> None:
+    study, mistakes = read_study_file(
+        written(tmp_path, STUDY.replace('who = "controls"\n', "").replace("[arm.c", "[arm.d")), None, measures
+    )
+    assert study is not None and study.arms["dontrols"].who == "controls"
+    two = STUDY.replace('who = "controls"\n', "").replace("[arm.c", '[people.ill]\nstate = "t2d"\n\n[arm.d')
+    _, mistakes = read_study_file(written(tmp_path, two), None, measures)
+    assert any("which of the groups controls, ill" in m.what for m in mistakes), shown(mistakes)
 
 
 # --- sources

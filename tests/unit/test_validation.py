@@ -14,7 +14,7 @@ from ghaxis.evidence import References, Study, acts, all_findings, find_studies,
 from ghaxis.reading.arithmetic import parse_of
 from ghaxis.reading.records import ArmRecord, FindingRecord, Library, MeasureRecord, PeopleRecord, StudyRecord
 from ghaxis.scoring import Prediction, assay_factors, meets, score_study
-from ghaxis.validation import CAP, Scoreboard
+from ghaxis.validation import CAP, Scoreboard, references_of
 
 HERE = Place("test.toml", 1)
 MEASURES = {
@@ -322,6 +322,12 @@ STUDIES = [
     study("own", finding("own_igf", GAIN, "500 percent"), use="extra"),
     study("order", finding("order_x", ["treated@0 h", "placebo@0 h"], expect="decreasing", claim="D3"), use="calibration"),
 ]
+
+
+def test_an_extra_study_is_on_no_shelf():
+    library = replace(LIBRARY, studies={record.key: record for record in STUDIES})
+    known = {f.study.key for f in references_of(library, [study("mine", finding("mine_igf", GAIN, "90 percent"), use="extra")]).findings}
+    assert known == {"one", "two", "three", "order"}
 
 
 def board(scale, studies=STUDIES):

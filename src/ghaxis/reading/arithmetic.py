@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from typing import Literal
 
 from ghaxis import units
 from ghaxis.errors import InputError, nearest
@@ -180,6 +181,18 @@ class Of:
     def is_plain(self) -> bool:
         """Whether it is one arm at one time and nothing else: a level."""
         return len(self.tokens) == 1 and self.expression == "t0"
+
+    @property
+    def shape(self) -> Literal["ratio", "relative", "logarithm", "share"]:
+        """How it compares where it has no unit: a/b, a/b - 1, log(a/b), another sum of ratios."""
+        match _parse(self.expression):
+            case ast.BinOp(op=ast.Sub(), right=ast.Constant(value=1)):
+                return "relative"
+            case ast.BinOp(op=ast.Sub() | ast.Add()):
+                return "share"
+            case ast.Call(func=ast.Name(id="log")):
+                return "logarithm"
+        return "ratio"
 
 
 def _degree(node: ast.expr, text: str) -> int | None:

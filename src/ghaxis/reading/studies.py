@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ PLAIN_GIVEN = ("age", "bmi", "weight", "height")
 _GIVEN_UNITS = {"age": "year", "bmi": "kg/m**2", "weight": "kg", "height": "m"}
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?:\s*[^\s,\d]\S*)?"
 _EXPECT = re.compile(rf"decreasing|increasing|no change|(?:<=|>=|<|>)\s*{_NUMBER}|between\s+{_NUMBER}\s+and\s+{_NUMBER}")
+_SLIPS = (  # how amounts stand in papers, and how they are written here
+    (re.compile(r"±|\+/?-"), "one number with its unit; what follows the sign is a 'spread' (of people: { mean, sd }), as 'sd' or as 'se'"),
+    (re.compile(r"\d\D*?(?:-|–|\bto\b)\s*\d"), "a range is written as 'low' and 'high' (of people: { low, high })"),
+    (re.compile(r"\d\s*[*/]\s*\d"), "one number with its unit, worked out; keep the printed ones in the note"),
+)
 EXPECTS = ("decreasing", "increasing", "no change", "< 0.9", "> 1.1", "between 0.5 and 0.9")
 _STUDY_KEYS = ("key", "citation", "doi", "seen", "use", "setting", "topic", "title", "assay", "species", "parts", "hold", "note")
 _FINDING_KEYS = (
@@ -139,17 +145,24 @@ def _check_given(table: Table, key: str, what: str, text: str | None) -> None:
     unit = _GIVEN_UNITS.get(what)
     if text is None or unit is None:
         return
+    _amount(table, key, text, unit)
+
+
+def _amount(table: Table, key: str, text: str, unit: str) -> float | None:
+    """A printed amount as a number in `unit`; what else people write there is told how it is written here."""
     try:
-        units.number(text, unit, key)
+        return units.number(text, unit, key)
     except (InputError, UnitError) as error:
-        table.report(key, error)
+        table.report(key, next((f"{key} = '{text}': {how}" for slip, how in _SLIPS if slip.search(text)), error))
+        return None
 
 
 def _arm(name: str, table: Table, people: Mapping[str, PeopleRecord]) -> ArmRecord:
     table.only(("who", "do", "begin", "day"))
-    who = table.text("who", "" if not people else name if name in people else "")
+    only = next(iter(people)) if len(people) == 1 else ""
+    who = table.text("who", name if name in people else only)
     if "who" not in table.values and who == "" and people:
-        table.report(None, "missing key 'who'")
+        table.report(None, f"missing key 'who': which of the groups {', '.join(people)} is it?")
     if who and who not in people:
         table.report("who", f"unknown group '{who}'", nearest(who, people))
     return ArmRecord(name, who, table.text("do", "nothing"), table.place, clock(table, "begin", "08:00"), table.text("day", "ordinary"))
@@ -162,7 +175,7 @@ def _finding(table: Table, arms: Mapping[str, ArmRecord], measures: Mapping[str,
     measure = table.text("measure", "") if number else table.text("measure")
     record = measures.get(measure)
     if measure and measures and record is None:
-        table.report("measure", f"unknown measure '{measure}'", nearest(measure, measures))
+        table.report("measure", f"unknown measure '{measure}'", _measure_like(measure, measures))
     of = table.words("of")
     if number:
         _number(table, number)
@@ -177,7 +190,12 @@ def _finding(table: Table, arms: Mapping[str, ArmRecord], measures: Mapping[str,
     spread = _spread(table)
     if not expect and all(v is None for v in amounts.values()):
         table.report(None, "neither 'value' ('low', 'high') nor 'expect': nothing was observed")
-    _dimensions(table, record, parsed, kind, amounts, spread)
+    numbers = _dimensions(table, record, parsed, kind, amounts, spread)
+    if kind == "contrast" and len(parsed) == 1:
+        _possible(table, parsed[0], numbers, amounts)
+    window = span(table, "window") or None
+    if window and record and record.reads == "level":
+        table.report("window", f"'{measure}' is one sample: its moment is the time after the '@', and a window says nothing")
     size = table.number("n", None)
     if number and kind != "constant":
         table.report("kind", f"'number' is a constant, not a {kind}", "constant")
@@ -194,12 +212,34 @@ def _finding(table: Table, arms: Mapping[str, ArmRecord], measures: Mapping[str,
         table.word("bound", BOUNDS, "") or None,
         expect,
         table.text("claim", "") or None,
-        span(table, "window") or None,
+        window,
         table.text("note", ""),
         table.place,
         number,
         duration(table, "sampling", "") or None,
     )
+
+
+def _measure_like(word: str, measures: Mapping[str, MeasureRecord]) -> str | None:
+    """The measure that somebody means: by the quantity it reads, by how its name begins, else the nearest name."""
+    plain = re.sub(r"\W", "", word).lower()
+    reads = (name for name, record in measures.items() if plain in (record.of.lower(), name.replace("_", "").lower()))
+    begins = (name for name in measures if name.lower().startswith(f"{plain}_"))
+    return next(chain(reads, begins), nearest(word, measures)) if plain else None
+
+
+def _possible(table: Table, of: Of, numbers: Mapping[str, float], amounts: Mapping[str, str | None]) -> None:
+    """A ratio is above 0, and nothing falls by more than all of it."""
+    if of.degree != 0 or of.shape not in ("ratio", "relative"):
+        return
+    least, bound, why = (
+        (0.0, "0", f"a change relative to it is '{of.text} - 1'")
+        if of.shape == "ratio"
+        else (-1.0, "-100 percent", "a percentage that is left is the ratio without '- 1'")
+    )
+    for key, number in numbers.items():
+        if number <= least:
+            table.report(key, f"{key} = '{amounts[key]}' cannot be: '{of.text}' is above {bound} ({why})")
 
 
 def _number(table: Table, text: str) -> None:
@@ -246,21 +286,20 @@ def _spread(table: Table) -> dict[str, str]:
 
 def _dimensions(
     table: Table, measure: MeasureRecord | None, parsed: list[Of], kind: str, amounts: Mapping[str, str | None], spread: Mapping[str, str]
-) -> None:
-    """Value, ends and spread must be in the unit that `of` over the measure has: its own for a level or difference, none for a ratio."""
+) -> dict[str, float]:
+    """Value, ends and spread must be in the unit that `of` over the measure has: its own for a level or difference, none for a ratio.
+    The amounts as numbers in it."""
     if measure is None or not measure.unit or (kind != "constant" and not parsed):
-        return
+        return {}
     try:
         degree = parsed[0].degree if parsed else 1
     except InputError:
-        return  # reported where it stands
+        return {}  # reported where it stands
     unit = {0: "dimensionless", 1: measure.unit}.get(degree)
     if unit is None:
-        return
-    rows = [(key, text) for key, text in amounts.items() if text is not None]
-    rows += [("spread", end) for key, text in spread.items() if key != "cv" for end in text.split(" to ")]
-    for key, text in rows:
-        try:
-            units.number(text, unit, key)
-        except (InputError, UnitError) as error:
-            table.report(key, error)
+        return {}
+    for key, text in spread.items():
+        for end in text.split(" to ") if key != "cv" else ():
+            _amount(table, "spread", end, unit)
+    numbers = {key: _amount(table, key, text, unit) for key, text in amounts.items() if text is not None}
+    return {key: number for key, number in numbers.items() if number is not None}

@@ -1,8 +1,8 @@
-"""Checks of a study against the library: its states, acts, days, parts, claims and ids."""
+"""Checks of a study against the library: its states, days, parts, claims and ids. What its arms do is judged by who reads it,
+`ghaxis.treatment`."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 from ghaxis import units
@@ -81,13 +81,7 @@ def _group(group: PeopleRecord, book: Book) -> Iterator[Mistake]:
 
 def _arms(study: StudyRecord, book: Book) -> Iterator[Mistake]:
     library = book.library
-    good = ["nothing", *library.therapies, *library.interventions]
-    if study.parts:
-        good += book.definitions
     for arm in study.arms.values():
-        for word in first_words(arm.do):
-            if word not in good:
-                yield Mistake(book.at(arm.place, "do"), f"unknown therapy or intervention '{word}'", nearest(word, good))
         if arm.day not in library.days:
             yield Mistake(book.at(arm.place, "day"), f"unknown day '{arm.day}'", nearest(arm.day, library.days))
 
@@ -98,9 +92,3 @@ def _held(hold: Mapping[str, object]) -> Iterator[str]:
             yield from value
         else:
             yield name
-
-
-def first_words(protocol: str) -> list[str]:
-    """The word of each act of a protocol text that says what is given or done."""
-    acts = re.split(r"[;\n+]|\bthen\b", protocol)
-    return [match[0] for act in acts if (match := re.match(r"[A-Za-z_][\w-]*", act.strip()))]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
+from ghaxis.errors import InputError, Mistake, UnitError
 from ghaxis.reading import read_library
-from ghaxis.reading.records import Library
+from ghaxis.reading.book import Book
+from ghaxis.reading.document import mistake
+from ghaxis.reading.records import Library, StudyRecord
 from ghaxis.treatment.acts import Dose, Strand
 from ghaxis.treatment.schedule import Body, Path, Schedule, build
 from ghaxis.treatment.table import read_table
@@ -70,3 +73,14 @@ class Protocol:
         leaves to be inferred.
         """
         return build(self.strands, library, Body(weight_kg, surface_m2), begin_hour, end_hour, base or {}, beneath, inferred)
+
+
+def protocol_mistakes(studies: Iterable[StudyRecord], library: Library) -> Iterator[Mistake]:
+    """Arms of studies whose `do` cannot be read, each at its line."""
+    book = Book(library)
+    for study in studies:
+        for arm in study.arms.values():
+            try:
+                Protocol.parse(arm.do, library)
+            except (InputError, UnitError) as error:
+                yield mistake(book.at(arm.place, "do"), error)
