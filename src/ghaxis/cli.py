@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +24,7 @@ from ghaxis.errors import GhaxisError, InputError, LibraryError, Mistake, neares
 from ghaxis.keeping import Kept
 from ghaxis.model import Model
 from ghaxis.people import Person
-from ghaxis.reading.records import Library, Parameter, Severity, StudyRecord
+from ghaxis.reading.records import Library, StudyRecord
 from ghaxis.report import tables
 from ghaxis.simulation import Request, Result, simulate_many
 from ghaxis.treatment import Protocol, protocol_mistakes
@@ -36,8 +36,7 @@ _ABOUT = (
     "not for diagnosis, treatment, dosing or monitoring."
 )
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=_ABOUT)
-_INTERRUPTED = 130
-_PIPED = 160  # columns of a table that no terminal limits
+_INTERRUPTED, _PIPED = 130, 160  # the exit code; columns of a table that no terminal limits
 _out = Console(width=None if sys.stdout.isatty() else _PIPED)
 _err = Console(stderr=True)
 
@@ -320,9 +319,9 @@ def list_(
     elif kind == "therapies":
         rows = [(n, f"{', '.join(t.routes)}; {t.status}", t.title) for n, t in library.therapies.items()]
     elif kind == "conditions":
-        rows = [(n, _defaults(c.severities.values()), c.title) for n, c in library.conditions.items()]
+        rows = [(n, tables.defaults(c.severities.values()), c.title) for n, c in library.conditions.items()]
     elif kind == "interventions":
-        rows = [(n, _defaults(i.parameters.values()), i.title) for n, i in library.interventions.items()]
+        rows = [(n, tables.defaults(i.parameters.values()), i.title) for n, i in library.interventions.items()]
     elif kind == "studies":
         rows = [(n, s.use, s.citation) for n, s in library.studies.items()]
     elif kind == "measures":
@@ -334,11 +333,6 @@ def list_(
         _print_json([{"name": a, "detail": b, "title": c} for a, b, c in rows])
     else:
         _out.print(tables.listing(kind, rows, ("name", "", "")))
-
-
-def _defaults(knobs: Iterable[Severity | Parameter]) -> str:
-    """What a state or an act may say, as it is written, each at its default."""
-    return ", ".join(f"{knob.name} = {knob.default}" for knob in knobs)
 
 
 @app.command()

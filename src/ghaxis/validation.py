@@ -168,7 +168,7 @@ def _people(studies: Sequence[Study], people: int, seed: int) -> list[tuple[Pers
 
 
 def references_of(library: Library, records: Iterable[StudyRecord] = ()) -> References:
-    """The look-up behind *nothing*, *shelf* and *noise*: studies of the library and those asked for; no `extra` one: it counts in nothing."""
+    """What is behind *nothing*, *shelf* and *noise*: studies of the library and those asked for; no `extra` one: it counts in nothing."""
     every = {record.key: record for record in (*library.studies.values(), *records) if record.use != "extra"}
     return References(all_findings(every.values(), library))
 

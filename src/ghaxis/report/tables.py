@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE
@@ -180,3 +180,8 @@ def listing(title: str, rows: Sequence[Sequence[str]], columns: Sequence[str]) -
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def defaults(knobs: Iterable[Any]) -> str:
+    """What a state or an act may say (severities, parameters), as it is written, each at its default."""
+    return ", ".join(f"{knob.name} = {knob.default}" for knob in knobs)
