@@ -261,7 +261,7 @@ def unit_text(model: Model, name: str) -> str:
 
 
 def scoreboard(model: Model, engine: str) -> str:
-    """Every finding of every study, typical person on three tapes: prediction beside observation. `make validate` prints it again,
+    """Every finding of every study, typical person on eight tapes: prediction beside observation. `make validate` prints it again,
     `ghaxis validate --html board.html` draws it."""
     board = whole(model, engine)
     figures.save(figures.overview(board), HERE / "results" / "scoreboard.png")
