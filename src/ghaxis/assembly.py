@@ -5,13 +5,12 @@ Both are loaded on first use only, because a model that was assembled before com
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.metadata
 import json
-import os
 import re
-import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Any
 
 import platformdirs
 
+from ghaxis import keeping
 from ghaxis.errors import InputError, LibraryError, Mistake, Place, nearest
 from ghaxis.reading.dialect import names_in, species_of
 from ghaxis.reading.dimensions import Units, antimony_of
@@ -266,17 +266,8 @@ def _sum(value: object) -> str:
 
 def _store(where: Path, text: str) -> None:
     """Whole or not at all, the oldest entries making room; a cache that cannot be written is no failure."""
-    try:
-        where.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=where.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(name, where)
-        entries = sorted(where.parent.glob("*.json"), key=lambda entry: entry.stat().st_mtime)
-        for old in entries[:-_KEPT]:
-            old.unlink(missing_ok=True)
-    except OSError:
-        return
+    with contextlib.suppress(OSError):
+        keeping.write(where, text.encode(), _KEPT)
 
 
 def _antimony() -> Any:

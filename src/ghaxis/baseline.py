@@ -10,12 +10,11 @@ depends on the others.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -23,6 +22,7 @@ from pathlib import Path as FilePath
 import numpy as np
 import platformdirs
 
+from ghaxis import keeping
 from ghaxis.assembly import freeze_states
 from ghaxis.chance import stream
 from ghaxis.course import TOLERANCES, compiled, lane_batch
@@ -460,8 +460,7 @@ def _file(model: Model, person: Resolved, day: DayRecord) -> FilePath:
 
 
 def _write(where: FilePath, settled: Settled) -> None:
-    """Whole or not at all: two processes may write the same person."""
-    where.parent.mkdir(parents=True, exist_ok=True)
+    """Two processes may write the same person; a cache that cannot be written is no mistake."""
     text = json.dumps(
         {
             "parameters": dict(settled.person.parameters),
@@ -473,10 +472,8 @@ def _write(where: FilePath, settled: Settled) -> None:
             "day": settled.day,
         }
     )
-    handle, name = tempfile.mkstemp(dir=where.parent)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    os.replace(name, where)
+    with contextlib.suppress(OSError):
+        keeping.write(where, text.encode())
 
 
 def _read(where: FilePath, person: Resolved) -> Settled | None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from ghaxis import units
+from ghaxis import keeping, units
 from ghaxis.engine.kernel import PROCESSORS, Kernel, lane
 from ghaxis.model import Model
 from ghaxis.simulation import Request, prepare
@@ -44,14 +42,6 @@ def write_kernel(model: Model, request: Request, folder: str | Path) -> list[Pat
         **{path.name: path.read_bytes() for path in sorted(_BROWSER.iterdir())},
     }
     Path(folder).mkdir(parents=True, exist_ok=True)
-    return [_write(Path(folder) / name, data) for name, data in files.items()]
-
-
-def _write(target: Path, data: bytes) -> Path:
-    """Whole or not at all."""
-    handle, part = tempfile.mkstemp(dir=target.parent, suffix=".part")
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    os.chmod(part, 0o644)  # a web server reads it too
-    os.replace(part, target)
-    return target
+    for name, data in files.items():
+        keeping.write(Path(folder) / name, data)
+    return [Path(folder) / name for name in files]

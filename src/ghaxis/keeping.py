@@ -1,9 +1,10 @@
-"""Finished blocks of a long run, on disk until the whole is done: an interrupted run, started again, goes on with the same numbers."""
+"""Files that appear whole or not at all, and the finished blocks of a long run, which goes on with the same numbers when it was cut."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -15,6 +16,25 @@ import platformdirs
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+
+def write(where: Path, data: bytes, kept: int | None = None) -> None:
+    """Write a file, whole or not at all, so that processes may race for it; in a cache of `kept` files the oldest make room.
+
+    Raises OSError where it cannot be written.
+    """
+    where.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=where.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(name, 0o644)
+        os.replace(name, where)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    if kept is not None:
+        for old in sorted(where.parent.glob(f"*{where.suffix}"), key=lambda file: file.stat().st_mtime)[:-kept]:
+            old.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -44,11 +64,9 @@ class Kept:
         """Keep a block, whole or not at all; a folder that cannot be written is no mistake."""
         where = self._where(key)
         with contextlib.suppress(OSError):
-            where.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=where.parent)
-            with os.fdopen(handle, "wb") as file:
-                np.save(file, values)
-            os.replace(name, where)
+            packed = io.BytesIO()
+            np.save(packed, values)
+            write(where, packed.getvalue())
             self.used.add(where)
 
     def _where(self, key: tuple[object, ...]) -> Path:

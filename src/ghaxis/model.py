@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -12,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ghaxis import units
+from ghaxis import keeping, units
 from ghaxis.assembly import Flat, flatten, to_sbml, validate
 from ghaxis.errors import InputError, LibraryError, Mistake, Place, nearest
 from ghaxis.explanation import Explanation, explain
@@ -195,10 +193,7 @@ class Model:
             text = self._flat.text
         else:
             raise InputError(f"cannot export to '{target.name}': the ending must be .xml, .sbml, .ant or .txt")
-        handle, part = tempfile.mkstemp(dir=target.resolve().parent, suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(part, target)
+        keeping.write(target.resolve(), text.encode())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Model) and self.holds == other.holds and self.hash == other.hash

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import hashlib
 import os
-import tempfile
 import uuid
 from collections.abc import Callable, Set
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from pathlib import Path
 import llvmlite
 import llvmlite.binding as llvm
 import platformdirs
+
+from ghaxis import keeping
 
 _DIGEST = 32
 KEPT = 500  # files in the cache, the lately used ones
@@ -136,13 +137,5 @@ def _read(where: Path) -> bytes | None:
 
 def _write(where: Path, image: bytes) -> None:
     """A cache that cannot be written is no mistake: the next process compiles again."""
-    try:
-        where.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=where.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(image).digest() + image)
-        os.replace(name, where)
-        for old in sorted(where.parent.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)[KEPT:]:
-            old.unlink(missing_ok=True)
-    except OSError:
-        return
+    with contextlib.suppress(OSError):
+        keeping.write(where, hashlib.sha256(image).digest() + image, KEPT)
