@@ -193,6 +193,8 @@ class Model:
             text = self._flat.text
         else:
             raise InputError(f"cannot export to '{target.name}': the ending must be .xml, .sbml, .ant or .txt")
+        if not target.resolve().parent.is_dir():
+            raise InputError(f"cannot write '{path}': there is no folder '{target.parent}'")
         keeping.write(target.resolve(), text.encode())
 
     def __eq__(self, other: object) -> bool:
