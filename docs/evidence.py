@@ -1,4 +1,4 @@
-"""Write docs/evidence.md and docs/claims.md from the library: what is scored, what is not and why. `python docs/evidence.py`, or `make docs`."""
+"""Write docs/evidence.md and docs/claims.md: what is scored, what is not and why. `python docs/evidence.py`, or `make docs`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNMEASURED = {
     "H4": "a GHRH antagonist: the library has none to give",
     "H6": "no study of a bolus of GH before the next pulse was collected",
     "H7": "the answer to an acute stress: no finding",
-    "H8": "overfeeding, and fatty acids given or lowered by themselves: no finding can be run",
+    "H8": "overfeeding, and fatty acids given or lowered by themselves: no finding",
     "H9": "the model has no ACTH and no prolactin; the one area of cortisol has an unsettled unit",
     "H10": "the model has no sex steroids of its own, and the library gives none but ethinylestradiol",
     "T1": "sermorelin and CJC-1295 without DAC: constants of the text only",
@@ -50,7 +50,7 @@ UNMEASURED = {
     "L6": "SIRT1, and STAT5 under FGF21: no finding",
     "L8": "no study was collected that tells shared components from fewer receptors",
     "L9": "albumin and a shunt: no finding",
-    "L10": "a property of `ghaxis attribute`, not of a study: tested with the attribution",
+    "L10": "shares that sum to the whole are a property of the model, not of a study: a test has to show it",
     "L11": "phosphorylated STAT5 of fat and muscle is printed as a share of biopsies only",
     "C2": "IGFBP-1 over a rise of insulin: no finding",
     "C4": "a correlation between persons: no run of a group shows it",
@@ -70,12 +70,12 @@ UNMEASURED = {
     "W1": "a secretagogue in liver disease: no finding",
     "W2": "between fatty liver and cirrhosis: no finding",
     "W4": "JAK2, STAT5 and SOCS3 of a diseased human liver: no finding",
-    "W5": "an experiment on the model (causes ablated), not a study",
+    "W5": "causes taken away one by one are an experiment on the model, not a study: a test has to show it",
     "R1": "no trial of a secretagogue by state of the liver was collected",
     "R2": "IGF-1 by grade of steatosis on a secretagogue: no finding; the livers are of people with HIV",
     "R3": "no trial of a secretagogue in decompensated cirrhosis was collected",
     "R4": "no trial of a sequence was collected; the library has no transplantation",
-    "R5": "a property of the readiness report, not of a study",
+    "R5": "a report of the model on one person: a test has to show it; no study prints a predicted and a found gain",
     "R6": "sleep, abstinence and training, alone and together: no finding",
 }
 
