@@ -138,6 +138,7 @@ def test_every_collected_study_has_its_topic() -> None:
     assert [s.key for s in LIBRARY.studies.values() if not s.topic and s.use != "extra"] == []
 
 
-def test_the_page_is_that_of_the_library() -> None:
-    page = runpy.run_path(str(HERE / "docs" / "evidence.py"))["page"]
-    assert (HERE / "docs" / "evidence.md").read_text(encoding="utf-8") == page(LIBRARY)
+def test_the_pages_are_those_of_the_library() -> None:
+    made = runpy.run_path(str(HERE / "docs" / "evidence.py"))
+    for name, page in (("evidence.md", made["page"]), ("claims.md", made["claims_page"])):
+        assert (HERE / "docs" / name).read_text(encoding="utf-8") == page(LIBRARY), name
