@@ -165,7 +165,8 @@ def settled(result: Any) -> Table:
     for state, residual in result.residuals.items():
         cause = causes.get(state)
         table.add_row(
-            state, f"{residual.rate:+.2f}", f"{residual.error:.2f}", cause.cause if cause else "", number(cause.value) if cause else "",
+            state, f"{residual.rate:+.2f}", f"{residual.error:.2f}",
+            cause.cause if cause else "(follows)" if state in result.following else "", number(cause.value) if cause else "",
             number(cause.usual) if cause else "", f"{cause.z:+.1f}" if cause and cause.z is not None else "",
         )  # fmt: skip
     return table
