@@ -207,7 +207,7 @@ def attempt_many(
     resting = len({(r.person, r.day) for r in requests if r.settled})
     steps = resting + len(requests)
     at_rest = _at_rest(model, requests, engine, lambda done: progress(done, steps) if progress else None)
-    courses = [_course(model, r, found, engine) for r, found in zip(requests, at_rest, strict=True)]
+    courses = [_course(equipped, r, found, engine) for r, found in zip(requests, at_rest, strict=True)]
     results: list[Result | GhaxisError | None] = [c if isinstance(c, GhaxisError) else None for c in courses]
     groups: dict[tuple[float, float], list[int]] = {}
     for k, (r, c) in enumerate(zip(requests, courses, strict=True)):
@@ -245,7 +245,7 @@ def prepare(model: Model, request: Request, engine: str = "auto") -> tuple[Model
     """
     equipped = _equipped(model, [request], request.watch)
     (at_rest,) = _at_rest(model, [request], engine, lambda done: None)
-    course = _course(model, request, at_rest, engine)
+    course = _course(equipped, request, at_rest, engine)
     if isinstance(course, GhaxisError):
         raise course
     end, asked = _end(request, course), np.asarray(request.times) + course.zero
@@ -297,7 +297,7 @@ def _at_rest(model: Model, requests: Sequence[Request], engine: str, tell: Calla
     found: dict[tuple[Person, str], Settled | GhaxisError] = {}
     for name, persons in wanted.items():
         day = _day(model, name)
-        told = {person: one for person, one in persons.items() if isinstance(one, Resolved)}
+        told = {person: _without_therapies(one, bare) for person, one in persons.items() if isinstance(one, Resolved)}
         before = len(found)
 
         def count(done: int, before: int = before) -> None:
@@ -309,11 +309,19 @@ def _at_rest(model: Model, requests: Sequence[Request], engine: str, tell: Calla
     return [found[r.person, r.day] if r.settled else None for r in requests]
 
 
+def _without_therapies(person: Resolved, bare: Model) -> Resolved:
+    """The person as the untreated model knows him: how he takes up a drug must not move where he rests."""
+    known = set(bare.names)
+    return dataclasses.replace(person, parameters={name: value for name, value in person.parameters.items() if name in known})
+
+
 def _course(model: Model, r: Request, at_rest: Settled | GhaxisError | None, engine: str) -> Course | GhaxisError:
     if isinstance(at_rest, GhaxisError):
         return at_rest
     day = _day(model, r.day)
-    person = at_rest.person if at_rest else r.person.resolve(model)
+    person = r.person.resolve(model)
+    if at_rest:
+        person = dataclasses.replace(at_rest.person, parameters={**person.parameters, **at_rest.person.parameters})
     start: Mapping[str, float] = at_rest.levels if at_rest else person.targets
     begin = units.clock(r.begin, "begin") + (r.run_in if not r.settled else 0.0)
     return Course(r.person.name, person, r.protocol, day, r.noise, begin, start, _held_paths(model, r, engine))

@@ -166,3 +166,11 @@ def test_a_run_goes_on_with_what_is_kept(equipped: Model, tmp_path: Path, monkey
     assert seen == [2]
     assert all((a.values == b.values).all() for a, b in zip(whole, again, strict=True))
     assert not list(tmp_path.iterdir())
+
+
+def test_where_a_person_rests_does_not_depend_on_the_therapies_of_the_model(model: Model, equipped: Model) -> None:
+    drawn = Person(draw=(3, 1), name="drawn")
+    rests = [simulate_many(m, [Request(drawn, Protocol.nothing(), (0.0,), ("IGF1",))])[0].settled for m in (model, equipped)]
+    assert rests[0] and rests[1]
+    assert rests[0].levels == rests[1].levels
+    assert rests[0].implied == rests[1].implied
