@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +21,7 @@ from ghaxis.engine import Batch, Tolerances
 from ghaxis.engine.own import OwnEngine
 
 
-class Driven:
+class Driven(ABC):
     """A solver that is started at a moment, with levels, and asked for later ones. `sizes` are the states' largest levels in a week."""
 
     name = ""
@@ -30,9 +31,9 @@ class Driven:
         self.emitted = Emitted(sbml, batch)
         self.sizes = _sizes(sbml, batch)
 
+    @abstractmethod
     def solve(self, asked: np.ndarray, y: np.ndarray, relative: float) -> tuple[np.ndarray, int]:
         """Levels at asked[1:], from y at asked[0], and the steps taken (0: not told)."""
-        raise NotImplementedError
 
     def run(self, batch: Batch, relative: float) -> Ran:
         """One restart for each span between breakpoints."""

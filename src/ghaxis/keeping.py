@@ -7,7 +7,8 @@ import hashlib
 import io
 import os
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Self
 
@@ -71,7 +72,21 @@ class Kept:
 
     def _where(self, key: tuple[object, ...]) -> Path:
         made = hashlib.sha256()
-        for part in key:
-            made.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
-            made.update(b"\0")
+        for part in _parts(key):
+            made.update(part + b"\0")
         return self.folder / f"{made.hexdigest()}.npy"
+
+
+def _parts(value: object) -> Iterator[bytes]:
+    """All that a value is made of: whole arrays, what tuples and records hold, and the text of the rest."""
+    if isinstance(value, np.ndarray):
+        yield str(value.shape).encode()
+        yield value.tobytes()
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from _parts(part)
+    elif is_dataclass(value):
+        for part in fields(value):
+            yield from _parts(getattr(value, part.name))
+    else:
+        yield repr(value).encode()

@@ -206,7 +206,7 @@ def attempt_many(
     runner = compiled(engine, equipped.sbml, watch)
     resting = len({(r.person, r.day) for r in requests if r.settled})
     steps = resting + len(requests)
-    at_rest = _at_rest(model, requests, engine, lambda done: progress(done, steps) if progress else None)
+    at_rest = _at_rest(equipped, requests, engine, lambda done: progress(done, steps) if progress else None)
     courses = [_course(equipped, r, found, engine) for r, found in zip(requests, at_rest, strict=True)]
     results: list[Result | GhaxisError | None] = [c if isinstance(c, GhaxisError) else None for c in courses]
     groups: dict[tuple[float, float], list[int]] = {}
@@ -219,12 +219,11 @@ def attempt_many(
             block = members[first : first + _BLOCK]
             grid = np.unique(np.concatenate([np.asarray(requests[k].times) + zero for k in block]))
             lanes = [c for k in block if isinstance(c := courses[k], Course)]
-            inner = [(sorted(c.person.parameters.items()), sorted(c.initial.items())) for c in lanes]
-            asked = [requests[k] for k in block]
-            key = (equipped.hash, runner.name, runner.version, tolerances(runner), watch, grid, asked, inner)
+            asked = batch(equipped, runner, lanes, end, grid, np.empty((0, 2)))
+            key = (equipped.hash, runner.name, runner.version, tolerances(runner), watch, asked)
             values, failed = keep.get(*key) if keep else None, {}
             if values is None:
-                answer = runner.run(batch(equipped, runner, lanes, end, grid, np.empty((0, 2))), tolerances(runner), workers)
+                answer = runner.run(asked, tolerances(runner), workers)
                 values, failed = answer.values, failures(answer, runner, lanes)
                 if keep and not failed:
                     keep.put(values, *key)
@@ -244,7 +243,7 @@ def prepare(model: Model, request: Request, engine: str = "auto") -> tuple[Model
     The lane starts at midnight, one untreated day before; its one window is the time that the request asks about.
     """
     equipped = _equipped(model, [request], request.watch)
-    (at_rest,) = _at_rest(model, [request], engine, lambda done: None)
+    (at_rest,) = _at_rest(equipped, [request], engine, lambda done: None)
     course = _course(equipped, request, at_rest, engine)
     if isinstance(course, GhaxisError):
         raise course
@@ -297,15 +296,15 @@ def _at_rest(model: Model, requests: Sequence[Request], engine: str, tell: Calla
     found: dict[tuple[Person, str], Settled | GhaxisError] = {}
     for name, persons in wanted.items():
         day = _day(model, name)
-        told = {person: _without_therapies(one, bare) for person, one in persons.items() if isinstance(one, Resolved)}
+        told = {person: one for person, one in persons.items() if isinstance(one, Resolved)}
         before = len(found)
 
         def count(done: int, before: int = before) -> None:
             tell(before + done)
 
-        settled = settle_many(bare, list(told.values()), day, engine, tell=count)
+        settled = settle_many(bare, [_without_therapies(one, bare) for one in told.values()], day, engine, tell=count)
         found |= {(person, name): one for person, one in persons.items() if isinstance(one, GhaxisError)}
-        found |= {(person, name): one for person, one in zip(told, settled, strict=True)}
+        found |= {(person, name): _with_therapies(one, told[person]) for person, one in zip(told, settled, strict=True)}
     return [found[r.person, r.day] if r.settled else None for r in requests]
 
 
@@ -315,13 +314,18 @@ def _without_therapies(person: Resolved, bare: Model) -> Resolved:
     return dataclasses.replace(person, parameters={name: value for name, value in person.parameters.items() if name in known})
 
 
+def _with_therapies(found: Settled | GhaxisError, told: Resolved) -> Settled | GhaxisError:
+    """The settled person with his own numbers of drugs."""
+    if isinstance(found, GhaxisError):
+        return found
+    return dataclasses.replace(found, person=dataclasses.replace(found.person, parameters={**told.parameters, **found.person.parameters}))
+
+
 def _course(model: Model, r: Request, at_rest: Settled | GhaxisError | None, engine: str) -> Course | GhaxisError:
     if isinstance(at_rest, GhaxisError):
         return at_rest
     day = _day(model, r.day)
-    person = r.person.resolve(model)
-    if at_rest:
-        person = dataclasses.replace(at_rest.person, parameters={**person.parameters, **at_rest.person.parameters})
+    person = at_rest.person if at_rest else r.person.resolve(model)
     start: Mapping[str, float] = at_rest.levels if at_rest else person.targets
     begin = units.clock(r.begin, "begin") + (r.run_in if not r.settled else 0.0)
     return Course(r.person.name, person, r.protocol, day, r.noise, begin, start, _held_paths(model, r, engine))

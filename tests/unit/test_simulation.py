@@ -13,6 +13,8 @@ import xarray
 
 import ghaxis as gx
 from ghaxis import simulation
+from ghaxis.engine import Batch
+from ghaxis.engine.own import OwnModel
 from ghaxis.errors import InputError, SimulationError
 from ghaxis.keeping import Kept
 from ghaxis.model import Model
@@ -154,13 +156,13 @@ def test_a_run_goes_on_with_what_is_kept(equipped: Model, tmp_path: Path, monkey
         simulate_many(equipped, requests, progress=kill, keep=keep)
     assert len(list(tmp_path.iterdir())) == 1
     seen: list[int] = []
-    packed = simulation.batch
+    run = OwnModel.run
 
-    def counted(model: Model, runner: Any, lanes: Any, *rest: Any) -> Any:
-        seen.append(len(lanes))
-        return packed(model, runner, lanes, *rest)
+    def counted(self: OwnModel, asked: Batch, *rest: Any) -> Any:
+        seen.append(asked.lanes)
+        return run(self, asked, *rest)
 
-    monkeypatch.setattr(simulation, "batch", counted)
+    monkeypatch.setattr(OwnModel, "run", counted)
     with Kept(tmp_path) as keep:
         again = simulate_many(equipped, requests, keep=keep)
     assert seen == [2]
@@ -174,3 +176,24 @@ def test_where_a_person_rests_does_not_depend_on_the_therapies_of_the_model(mode
     assert rests[0] and rests[1]
     assert rests[0].levels == rests[1].levels
     assert rests[0].implied == rests[1].implied
+
+
+def test_what_was_kept_is_not_taken_for_another_run(equipped: Model, tmp_path: Path) -> None:
+    """The same request on another day, or with another dose, is simulated and not read."""
+
+    class CutError(Exception):
+        pass
+
+    def ask(give: str, day: str) -> Request:
+        return Request(Person(name="p"), Protocol.parse(give), (0.0, 24.0), ("IGF1", "GH"), day=day, settled=False)
+
+    runs = [
+        ask("nothing", "ordinary"),
+        ask("nothing", "night_shift"),
+        ask("rhgh 1 mg sc once", "ordinary"),
+        ask("rhgh 2 mg sc once", "ordinary"),
+    ]
+    with pytest.raises(CutError), Kept(tmp_path) as keep:
+        values = [simulate_many(equipped, [r], keep=keep)[0].values for r in runs]
+        raise CutError
+    assert len(list(tmp_path.iterdir())) == len({v.tobytes() for v in values}) == len(runs)
