@@ -90,12 +90,15 @@ def summary(scores: Mapping[str, Mapping[str, Any]]) -> Table:
         keys = ("within_1_25", "within_1_5", "within_2", "directions", "bias", "aafe", "error", "noise", "shelf", "nothing", "skill")
         cells = [s.get(k) for k in keys]
         table.add_row(use, str(s.get("n")), str(s.get("studies", "")), *(number(c) if isinstance(c, int | float) else "-" for c in cells))
-    constants = scores.get("constants", {})
+    constants, claims = scores.get("constants", {}), scores.get("claim", {})
+    lines = []
+    if claims.get("n"):
+        lines.append(f"claims: {claims['passed']} of {claims['n']} findings that carry one are met")
     if constants.get("n"):
-        table.caption_justify = "left"
-        table.caption = "constants (numbers of the text, no outcomes): " + ", ".join(
-            f"{word} {constants[word]['passed']} of {constants[word]['n']} right" for word in ("independent", "stated")
-        )
+        rows = (f"{word} {constants[word]['passed']} of {constants[word]['n']} right" for word in ("independent", "stated"))
+        lines.append("constants (numbers of the text, no outcomes): " + ", ".join(rows))
+    if lines:
+        table.caption, table.caption_justify = "\n".join(lines), "left"
     return table
 
 
